@@ -19,10 +19,10 @@ def is_step_end(steps: Steps, num_tokens: int) -> Bool[Tensor, "batch token"]:
 
 
 def mask_step_ends(advantages: Float[Tensor, "batch token"], steps: Steps) -> Float[Tensor, "batch token"]:
-    """Advantages with those of step ends set to 0: the policy is neither pushed to end a step nor kept from it.
+    """Advantages, 0 at step ends: the policy is neither pushed to end a step nor kept from it.
 
-    Source: OpenRLHF branch of PURE (on unless ``--nomask_separator_adv``); the paper and the verl branch lack it.
-    branch has it.
+    Source: OpenRLHF branch of PURE (on unless ``--nomask_separator_adv``); the paper and the verl branch
+    have no such mask.
 
     >>> import torch
     >>> steps = Steps(end=torch.tensor([[1, 3]]), mask=torch.tensor([[True, True]]))
