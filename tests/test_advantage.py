@@ -1,4 +1,4 @@
-"""Advantage estimators against hand-computed batches of unequal lengths, worked examples and literal loops."""
+"""Advantage estimators against hand-computed batches of unequal lengths, examples and literal loops."""
 
 import math
 from random import Random
