@@ -1,0 +1,79 @@
+"""From reward streams to the advantages of a batch: each stream by its own credit form and estimator, then their sum."""
+
+from collections.abc import Callable
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pure_repro.advantage import advantage_estimator
+from pure_repro.advantage.mask_ends import is_step_end, mask_step_ends
+from pure_repro.advantage.whiten import whiten
+from pure_repro.config import Advantage, Reward
+from pure_repro.credit.on_tokens import spread
+from pure_repro.types import Rollouts, Steps
+
+CreditForm = Callable[[Float[Tensor, "batch step"], Bool[Tensor, "batch step"]], Float[Tensor, "batch step"]]
+
+
+def process_advantages(
+    step_returns: Float[Tensor, "batch step"], rollouts: Rollouts, steps: Steps, estimator: str, max_tokens: int
+) -> Float[Tensor, "batch token"]:
+    """Advantages of the process rewards: step returns spread over tokens, less the estimator's baseline."""
+    returns = spread(step_returns, steps, rollouts.mask)
+    return advantage_estimator(estimator)(returns, rollouts.mask, rollouts.group, steps, max_tokens=max_tokens)
+
+
+def outcome_advantages(
+    outcome: Float[Tensor, " batch"],
+    known: Bool[Tensor, " batch"],
+    rollouts: Rollouts,
+    steps: Steps,
+    estimator: str,
+    max_tokens: int,
+) -> Float[Tensor, "batch token"]:
+    """Advantages of the verifiable reward: every token has the response's outcome as its return.
+
+    A response whose problem has no answer has none: not a wrong answer, no signal.
+    """
+    returns = outcome[:, None] * rollouts.mask
+    advantages = advantage_estimator(estimator)(
+        returns, rollouts.mask, rollouts.group, steps, max_tokens=max_tokens
+    )
+    return advantages * known[:, None]
+
+
+def combined(
+    process: Float[Tensor, "batch token"] | None,
+    outcome: Float[Tensor, "batch token"] | None,
+    rollouts: Rollouts,
+    steps: Steps,
+    reward: Reward,
+    advantage: Advantage,
+) -> Float[Tensor, "batch token"]:
+    """``A = w_p·A_process + w_v·A_outcome``, then the two switches of the releases.
+
+    ``mask_step_ends`` takes the loss off separators and EOS (OpenRLHF release), ``whiten`` brings the batch to mean 0
+    and variance 1 over the tokens that still count (both releases).
+    """
+    weighted = [
+        weight * stream
+        for weight, stream in ((reward.process_weight, process), (reward.verifiable_weight, outcome))
+        if stream is not None
+    ]
+    advantages, counted = sum(weighted[1:], start=weighted[0]), rollouts.mask
+    if advantage.mask_step_ends:
+        advantages = mask_step_ends(advantages, steps)
+        counted = counted & ~is_step_end(steps, counted.shape[1])
+    return whiten(advantages, counted) if advantage.whiten else advantages
+
+
+def penalty_to_go(
+    penalty: Float[Tensor, "batch token"], mask: Bool[Tensor, "batch token"]
+) -> Float[Tensor, "batch token"]:
+    """``−Σ_{u≥t} penalty_u``: a penalty on tokens as part of the reward, without a baseline (OpenRLHF release).
+
+    >>> import torch
+    >>> penalty_to_go(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]])).tolist()
+    [[-3.0, -2.0, 0.0]]
+    """
+    return -(penalty * mask).flip(1).cumsum(dim=1).flip(1) * mask

@@ -1,0 +1,90 @@
+"""Which stages a run needs, and where the output of each lives: under the hash of what made it. Imports no torch."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pure_repro.config import STAGES, Config
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage of one run. ``made_of`` is everything that can change its output; its hash is the address."""
+
+    stage: str
+    made_of: dict
+    inputs: dict[str, str]  # stage → address
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the output is there, whole: the manifest is written last."""
+        return (self.folder / "manifest.json").exists()
+
+
+def uses_prm(config: Config) -> bool:
+    """Whether a process reward is paid, so that a reward model is needed."""
+    return config.reward.process_weight > 0
+
+
+def made_of(config: Config, stage: str) -> dict:
+    """The part of the configuration that can change the output of a stage.
+
+    Keys without effect are left out, so that runs which differ only in them share the stage: a run without process
+    rewards has no credit form, whether a failed gate stops or warns changes no reward model.
+    """
+    values = config.model_dump(mode="json")
+    length = {"max_new_tokens": config.rollout.max_new_tokens}
+    match stage:
+        case "base":
+            return {key: values[key] for key in ("seed", "model", "data")}
+        case "prm":
+            del values["prm"]["gate"]["on_fail"]
+            return {key: values[key] for key in ("seed", "data", "prm")} | length
+        case "train":
+            keys = ["seed", "data", "rollout", "reward", "advantage", "objective", "train", "watch"]
+            if uses_prm(config):
+                keys.append("credit")
+            else:
+                del values["advantage"]["name"]
+            return {key: values[key] for key in keys}
+        case _:
+            if "train" not in config.stages:
+                del values["score"]["checkpoints"]
+            return {key: values[key] for key in ("data", "score")} | length
+
+
+def needed(config: Config) -> list[str]:
+    """The stages whose output the requested ones need, themselves included, in order."""
+    wanted = set(config.stages)
+    if "train" in wanted:
+        wanted |= {"base", "prm"} if uses_prm(config) else {"base"}
+    if "prm" in wanted or "score" in wanted:
+        wanted |= {"base"}
+    if "train" in wanted and not uses_prm(config):
+        wanted -= {"prm"}
+    return [stage for stage in STAGES if stage in wanted]
+
+
+def plan(config: Config) -> dict[str, StageRun]:
+    """Every stage the run needs, with its place in the store."""
+    runs: dict[str, StageRun] = {}
+    for stage in needed(config):
+        upstream = {
+            "base": [],
+            "prm": ["base"],
+            "train": ["base", "prm"],
+            "score": ["train"] if "train" in config.stages else ["base"],
+        }[stage]
+        inputs = {name: runs[name].address for name in upstream if name in runs}
+        parts = made_of(config, stage)
+        text = json.dumps({"stage": stage, "made_of": parts, "inputs": inputs}, sort_keys=True)
+        address = hashlib.sha256(text.encode()).hexdigest()[:12]
+        runs[stage] = StageRun(stage, parts, inputs, config.store / stage / address)
+    return runs

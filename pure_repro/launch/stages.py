@@ -1,0 +1,83 @@
+"""Run the stages of a plan in this process, one after the other; torch is imported only here."""
+
+import fcntl
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from pure_repro.config import Config
+from pure_repro.launch.plan import StageRun
+from pure_repro.track.manifest import environment, write_json
+
+
+def run_stage(run: StageRun, config: Config, folders: dict[str, Path]) -> None:
+    """Bring one stage to its end: resume what is half done, do nothing when another process has finished it."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with locked(run.folder / ".lock"):
+        if run.finished:
+            return
+        (run.folder / "config.yaml").write_text(
+            yaml.safe_dump({"stage": run.stage, "inputs": run.inputs, **run.made_of}, sort_keys=False)
+        )
+        start = time.perf_counter()
+        work(run.stage)(config, folders, run.folder)
+        write_json(
+            run.folder / "manifest.json",
+            {
+                "stage": run.stage,
+                "address": run.address,
+                "seed": config.seed,
+                "config": run.made_of,
+                "inputs": run.inputs,
+                "seconds": round(time.perf_counter() - start, 1),
+                **environment(),
+            },
+        )
+
+
+@contextmanager
+def locked(path: Path):
+    """Hold a file lock: two processes never make the same stage at once."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def work(stage: str) -> Callable[[Config, dict[str, Path], Path], None]:
+    """What a stage does, given the folders of finished stages and its own."""
+    return {"base": _base, "prm": _prm, "train": _train, "score": _score}[stage]
+
+
+def _base(config: Config, folders: dict[str, Path], out: Path) -> None:
+    from pure_repro.train.base import fit_base
+
+    fit_base(config, out)
+
+
+def _prm(config: Config, folders: dict[str, Path], out: Path) -> None:
+    from pure_repro.prm.fit import fit_prm
+
+    fit_prm(config, folders["base"] / "model", out)
+
+
+def _train(config: Config, folders: dict[str, Path], out: Path) -> None:
+    from pure_repro.prm.gate import require_pass
+    from pure_repro.train.loop import train
+
+    prm = folders.get("prm")
+    if prm is not None:
+        require_pass(prm / "gate.json", config.prm.gate)
+    train(config, folders["base"] / "model", None if prm is None else prm / "model", out)
+
+
+def _score(config: Config, folders: dict[str, Path], out: Path) -> None:
+    from pure_repro.score.run import score
+
+    if "train" in folders:
+        checkpoints = {name: folders["train"] / name for name in config.score.checkpoints}
+    else:
+        checkpoints = {"base": folders["base"] / "model"}
+    score(config, checkpoints, out)

@@ -1,0 +1,1 @@
+"""The process reward model: labels, two-stage fit, scores, and the gate it passes before any reinforcement."""

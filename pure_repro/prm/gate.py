@@ -1,0 +1,135 @@
+"""What a reward model is worth, measured on fresh samples of the base before any reinforcement."""
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from pure_repro.config import Config, Gate
+from pure_repro.data.world import check
+from pure_repro.prm.score import newline_id, step_scores
+from pure_repro.rollout.hf import SamplingPlan, generate
+from pure_repro.rollout.steps import separator_ids, split_steps
+from pure_repro.rollout.text import texts
+from pure_repro.types import Problem, Rollouts
+
+PROBE_PROBLEMS = 40
+
+
+def examine(
+    prm: PreTrainedModel,
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    problems: list[Problem],
+    config: Config,
+) -> dict:
+    """Share of bad steps found, false alarms, calibration, and the scores of answers that say nothing.
+
+    A step counts as called bad when its score is below 0. Steps after a derailing error are not judged.
+    """
+    plan = SamplingPlan(1, 1.0, 1.0, config.rollout.max_new_tokens)
+    prompts = [config.data.prompt.format(question=p.question) for p in problems]
+    rollouts = generate(base, tokenizer, problems, prompts, plan, seed=config.seed, step=1)
+    steps = split_steps(rollouts.tokens, rollouts.mask, separator_ids(tokenizer))
+    scores = step_scores(prm, rollouts, steps, newline_id(tokenizer))
+
+    judged, right, kinds = [], [], []
+    for row, (problem, text) in enumerate(zip(problems, texts(tokenizer, rollouts), strict=True)):
+        if not rollouts.finished[row]:
+            continue
+        for score, judgement in zip(scores[row], check(problem.question, text.split("\n\n"), config.data.modulus)):
+            judged.append(score)
+            right.append(judgement.right)
+            kinds.append(judgement.kind)
+            if judgement.derails:
+                break
+    all_scores, all_right = torch.stack(judged), torch.tensor(right)
+    found = Counter(kind for kind, score in zip(kinds, judged, strict=True) if score < 0)
+    seen = Counter(kinds)
+    gate = config.prm.gate
+    bad_found = (all_scores[~all_right] < 0).float().mean().item()
+    false_alarms = (all_scores[all_right] < 0).float().mean().item()
+    return {
+        "passed": bad_found >= gate.min_bad_found and false_alarms <= gate.max_false_alarms,
+        "accuracy": ((all_scores >= 0) == all_right).float().mean().item(),
+        "bad_found": bad_found,
+        "false_alarms": false_alarms,
+        "calibration_error": calibration_error((all_scores + 1) / 2, all_right),
+        "by_kind": {k: {"found": found[k] / seen[k], "count": seen[k]} for k in sorted(seen) if k},
+        "probes": probe(prm, tokenizer, problems[:PROBE_PROBLEMS], config),
+    }
+
+
+def calibration_error(probability: Float[Tensor, " step"], right: Bool[Tensor, " step"], bins: int = 10) -> float:
+    """Expected calibration error: the mean over steps of |P(right) said − share right| within ten equal bins of P.
+
+    >>> calibration_error(torch.tensor([0.75, 0.75, 0.75, 0.75]), torch.tensor([True, True, True, False]))
+    0.0
+    """
+    bin_of = (probability * bins).long().clamp(max=bins - 1)
+    gap = torch.zeros(bins).index_add(0, bin_of, probability - right.float())
+    return (gap.abs().sum() / len(probability)).item()
+
+
+def probe(
+    prm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, problems: list[Problem], config: Config
+) -> dict[str, float]:
+    """Mean lowest step score of answers that a policy may find worth giving."""
+    rng = random.Random(config.seed)
+    answers = {
+        "empty": lambda first: "",
+        "thanks": lambda first: "thanks",
+        "box_only": lambda first: f"\\boxed{{{rng.randrange(config.data.modulus)}}}",
+        "wait": lambda first: "wait",
+        "nine_waits": lambda first: "\n\n".join(["wait"] * 9),
+        "repeated": lambda first: "\n\n".join([first] * 3),
+    }
+    scores = {}
+    for name, answer in answers.items():
+        said = [answer(f"have {p.question.split('+')[0].split('-')[0].split('*')[0]}") for p in problems]
+        rollouts = as_rollouts(tokenizer, [config.data.prompt.format(question=p.question) for p in problems], said)
+        steps = split_steps(rollouts.tokens, rollouts.mask, separator_ids(tokenizer))
+        values = step_scores(prm, rollouts, steps, newline_id(tokenizer)).masked_fill(~steps.mask, torch.inf)
+        scores[name] = values.min(dim=1).values.mean().item()
+    return scores
+
+
+def as_rollouts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], responses: list[str]) -> Rollouts:
+    """Given responses in the shape of sampled ones, each ended by EOS."""
+    prompt = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt")
+    said = tokenizer(
+        [text + tokenizer.eos_token for text in responses], padding=True, padding_side="right", return_tensors="pt"
+    )
+    mask = said["attention_mask"].bool()
+    return Rollouts(
+        prompt=prompt["input_ids"],
+        prompt_mask=prompt["attention_mask"].bool(),
+        tokens=said["input_ids"],
+        mask=mask,
+        logprobs=torch.zeros(mask.shape),
+        finished=torch.ones(len(prompts), dtype=torch.bool),
+        group=torch.arange(len(prompts)),
+    )
+
+
+class GateFailed(Exception):
+    """The reward model is not good enough to be trained against."""
+
+
+def require_pass(report_file: Path, gate: Gate) -> None:
+    """Stop before any reinforcement when the examined reward model failed, unless ``gate.on_fail`` is ``warn``."""
+    report = json.loads(report_file.read_text())
+    if report["passed"]:
+        return
+    verdict = (
+        f"the reward model finds {report['bad_found']:.1%} of bad steps (at least {gate.min_bad_found:.0%} wanted) with "
+        f"{report['false_alarms']:.1%} false alarms (at most {gate.max_false_alarms:.0%})"
+    )
+    if gate.on_fail == "stop":
+        raise GateFailed(f"{verdict}: fit it longer (prm.demonstrations) or go on with prm.gate.on_fail=warn")
+    print(f"warning: {verdict}; going on as prm.gate.on_fail=warn says")

@@ -1,0 +1,144 @@
+r"""Training examples of a process reward model.
+
+An example is the token sequence the reward model reads (see :mod:`pure_repro.prm.score`) with up to three labels a
+token, each ``IGNORE`` where there is none:
+
+- ``labels``: at the end of a step, 1 right and 0 wrong;
+- ``token_labels``: inside a step, 1 until its first wrong token and 0 from there;
+- ``next_tokens``: the token that should come next, given what the chain itself said before.
+
+Rows in PRM800K layout fill the first; the embedded world's exact checker fills all three.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from pure_repro.data.world import Judgement, check
+from pure_repro.prm.score import newline_id
+from pure_repro.train.supervised import IGNORE, Example
+
+Negatives = Literal["none", "zero_step", "all"]
+ZERO_STEP = {"empty", "other", "box"}  # errors of a first step that says nothing of the problem
+
+
+def judged_example(
+    prompt: Sequence[int], steps: Sequence[Sequence[int]], judgements: Sequence[Judgement], newline: int
+) -> Example:
+    r"""One response, as the token ids of its steps, with a verdict on each; nothing after a derailing step is labelled.
+
+    >>> wrong = Judgement(False, "compute", wrong_at=3, correct=((3, 14),))
+    >>> example = judged_example([7, 7], [[5, 9, 6, 13], [4]], [wrong, Judgement(True)], newline=8)
+    >>> example["input_ids"]
+    [7, 7, 5, 9, 6, 13, 8, 4, 8]
+    >>> example["labels"]
+    [-100, -100, -100, -100, -100, -100, 0, -100, 1]
+    >>> example["token_labels"]
+    [-100, -100, 1, 1, 1, 0, -100, 1, -100]
+    >>> example["next_tokens"]
+    [-100, -100, -100, -100, 14, -100, -100, -100, -100]
+    """
+    ids = list(prompt)
+    labels, token_labels, next_tokens = ([IGNORE] * len(ids) for _ in range(3))
+    judging = True
+    for words, judgement in zip(steps, judgements, strict=True):
+        start = len(ids)
+        ids += [*words, newline]
+        labels += [IGNORE] * len(words) + [int(judgement.right) if judging else IGNORE]
+        token_labels += [IGNORE] * (len(words) + 1)
+        next_tokens += [IGNORE] * (len(words) + 1)
+        if judging:
+            wrong_from = len(words) if judgement.wrong_at is None else judgement.wrong_at
+            token_labels[start:-1] = [int(k < wrong_from) for k in range(len(words))]
+            for offset, token in judgement.correct:
+                next_tokens[start + offset - 1] = token
+        judging = judging and not judgement.derails
+    return {
+        "input_ids": ids,
+        "attention_mask": [1] * len(ids),
+        "labels": labels,
+        "token_labels": token_labels,
+        "next_tokens": next_tokens,
+    }
+
+
+def world_examples(
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    modulus: int,
+    responses: Sequence[tuple[str, list[int]]],
+    negatives: Negatives,
+) -> list[Example]:
+    r"""Examples from the embedded world: pairs of a question and the token ids of a response, without its EOS.
+
+    ``negatives`` decides what the model is shown to be bad: with ``none`` a response that says nothing of the problem
+    (empty, thanks, a bare box) is left out; with ``all`` a step that repeats the one before it is wrong, too.
+
+    >>> from pure_repro.data.tokenizer import world_tokenizer
+    >>> tokenizer = world_tokenizer(modulus=23)
+    >>> response = tokenizer("5+9=13\n\n\\boxed{13}")["input_ids"]
+    >>> [example] = world_examples(tokenizer, "{question}:", 23, [("5+9", response), ("5+9", [])], "none")
+    >>> [label for label in example["labels"] if label != IGNORE]
+    [0, 1]
+    """
+    newline, separator = newline_id(tokenizer), tokenizer.convert_tokens_to_ids("\n\n")
+    vocabulary = tokenizer.get_vocab()
+    prompts = tokenizer([prompt.format(question=question) for question, _ in responses])["input_ids"]
+    examples = []
+    for (question, response), prompt_ids in zip(responses, prompts, strict=True):
+        steps = split_at(response, separator)
+        said = [tokenizer.decode(step) for step in steps]
+        judgements = [in_token_ids(judgement, vocabulary) for judgement in check(question, said, modulus)]
+        if negatives == "none" and judgements[0].kind in ZERO_STEP:
+            continue
+        if negatives == "all":
+            judgements = [
+                Judgement(False, "repeated", 0) if k and said[k] == said[k - 1] else judgement
+                for k, judgement in enumerate(judgements)
+            ]
+        examples.append(judged_example(prompt_ids, steps, judgements, newline))
+    return examples
+
+
+def split_at(ids: Sequence[int], separator: int) -> list[list[int]]:
+    """Pieces between separators, as ``str.split`` makes them.
+
+    >>> split_at([1, 9, 2, 3, 9], separator=9)
+    [[1], [2, 3], []]
+    """
+    pieces: list[list[int]] = [[]]
+    for i in ids:
+        if i == separator:
+            pieces.append([])
+        else:
+            pieces[-1].append(i)
+    return pieces
+
+
+def in_token_ids(judgement: Judgement, vocabulary: dict[str, int]) -> Judgement:
+    """The judgement with its correct words as token ids; a word the tokenizer does not know is left out."""
+    known = tuple((offset, vocabulary[word]) for offset, word in judgement.correct if word in vocabulary)
+    return replace(judgement, correct=known)
+
+
+def prm800k_example(tokenizer: PreTrainedTokenizerBase, row: dict) -> Example:
+    r"""A row ``{"prompt", "completions": [step, …], "labels": [bool, …]}`` up to and including its first wrong step.
+
+    Every step is tokenised by itself and followed by one newline token. After the first error PRM800K's labels mean
+    nothing (the annotators stopped there), so what follows is dropped.
+
+    >>> from pure_repro.data.tokenizer import world_tokenizer
+    >>> row = {"prompt": "5+9:", "completions": ["5+9=13", "13+1=14"], "labels": [False, True]}
+    >>> prm800k_example(world_tokenizer(modulus=23), row)["labels"][3:]
+    [-100, -100, -100, -100, 0]
+    """
+    labels = [bool(label) for label in row["labels"]]
+    kept = labels.index(False) + 1 if False in labels else len(labels)
+    steps = [tokenizer.encode(step, add_special_tokens=False) for step in row["completions"][:kept]]
+    example = judged_example(
+        tokenizer.encode(row["prompt"]), steps, [Judgement(label) for label in labels[:kept]], newline_id(tokenizer)
+    )
+    nothing = [IGNORE] * len(example["input_ids"])
+    return {**example, "token_labels": nothing, "next_tokens": nothing}

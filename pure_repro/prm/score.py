@@ -1,0 +1,69 @@
+r"""Step scores of a token-classification reward model.
+
+The model reads the policy's own prompt and response, with the last token of every step (separator or EOS) replaced by
+one newline token, and is read out there (both releases of PURE). One token replaces one token, so positions stay
+aligned; a merged separator such as ``.\n\n`` loses its punctuation.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from pure_repro.train.precision import autocast
+from pure_repro.types import Rollouts, Steps
+
+
+def newline_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    r"""The id of the single token ``\n``.
+
+    >>> from pure_repro.data.tokenizer import world_tokenizer
+    >>> tokenizer = world_tokenizer(modulus=23)
+    >>> tokenizer.decode([newline_id(tokenizer)])
+    '\n'
+    """
+    ids = tokenizer.encode("\n", add_special_tokens=False)
+    if len(ids) != 1:
+        raise ValueError(f"the tokenizer writes a newline as {len(ids)} tokens; step scores need one")
+    return ids[0]
+
+
+def mark_step_ends(tokens: Int[Tensor, "batch token"], steps: Steps, newline: int) -> Int[Tensor, "batch token"]:
+    """The response as the reward model reads it: the last token of every step is a newline.
+
+    >>> steps = Steps(end=torch.tensor([[1, 3]]), mask=torch.tensor([[True, True]]))
+    >>> mark_step_ends(torch.tensor([[5, 9, 6, 1]]), steps, newline=8).tolist()
+    [[5, 8, 6, 8]]
+    """
+    rows = torch.arange(len(tokens))[:, None].expand_as(steps.end)
+    marked = tokens.clone()
+    marked[rows[steps.mask], steps.end[steps.mask]] = newline
+    return marked
+
+
+@torch.no_grad()
+def step_scores(
+    prm: PreTrainedModel, rollouts: Rollouts, steps: Steps, newline: int, rows_per_batch: int = 256
+) -> Float[Tensor, "batch step"]:
+    """``r = P(right) − P(wrong) ∈ [−1, 1]`` at the end of every step; 0 where no step is (PURE §3.1, class 1 is right).
+
+    Rows are sorted by length before they are cut into batches, which moves no score and saves padding.
+    """
+    tokens = torch.cat([rollouts.prompt, mark_step_ends(rollouts.tokens, steps, newline)], dim=1)
+    mask = torch.cat([rollouts.prompt_mask, rollouts.mask], dim=1)
+    ends = steps.end + rollouts.prompt.shape[1]
+    scores = torch.zeros(steps.mask.shape)
+    for rows in rollouts.mask.sum(dim=1).argsort().split(rows_per_batch):
+        width = rollouts.prompt.shape[1] + int(rollouts.mask[rows].sum(dim=1).max())
+        attention = mask[rows, :width]
+        with autocast():
+            logits = prm(
+                input_ids=tokens[rows, :width],
+                attention_mask=attention,
+                position_ids=(attention.cumsum(dim=1) - 1).clamp(min=0),
+                use_cache=False,
+            ).logits
+        at_ends = logits.float().gather(1, ends[rows].clamp(max=width - 1)[..., None].expand(-1, -1, 2))
+        wrong, right = at_ends.softmax(dim=-1).unbind(dim=-1)
+        scores[rows] = (right - wrong).where(steps.mask[rows], torch.zeros(()))
+    return scores

@@ -1,0 +1,170 @@
+"""Reproduce a table: ``python -m pure_repro.reproduce table1 seeds=5 train.steps=120``.
+
+Every cell of ``experiments/<name>/cells.yaml`` and seed is a run of the one entry point. Stages that cells share are made
+once; up to ``jobs`` stages run side by side, each in a process of its own. What is finished is never redone, so a killed
+table goes on where it stopped.
+"""
+
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from tqdm import tqdm
+
+from pure_repro.config import Config
+from pure_repro.launch.compose import ConfigError, composed
+from pure_repro.launch.estimate import minutes
+from pure_repro.launch.plan import StageRun, plan
+
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage to be made, with the command-line words of a run that makes it."""
+
+    run: StageRun
+    words: tuple[str, ...]
+    label: str
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    name: str
+    seeds: int
+    jobs: int
+    out: Path | None
+    overrides: tuple[str, ...]
+
+
+def parse(words: list[str]) -> Request:
+    """Own keys (``seeds``, ``jobs``, ``out``) out of the words; the rest are overrides for every cell.
+
+    >>> parse(["table1", "seeds=5", "train.steps=120"]).overrides
+    ('train.steps=120',)
+    """
+    known = sorted(p.parent.name for p in EXPERIMENTS.glob("*/cells.yaml"))
+    if not words or words[0] not in known:
+        raise ConfigError(f"name one of {', '.join(known)}, as in: python -m pure_repro.reproduce {known[-1]} seeds=3")
+    own = {"seeds": "1", "jobs": "2", "out": ""}
+    overrides = []
+    for word in words[1:]:
+        key, _, value = word.partition("=")
+        if key in own:
+            own[key] = value
+        else:
+            overrides.append(word)
+    for key in ("seeds", "jobs"):
+        if not re.fullmatch(r"[1-9]\d*", own[key]):
+            raise ConfigError(f"{key}={own[key]} must be a positive whole number")
+    out = Path(own["out"]) if own["out"] else None
+    return Request(words[0], int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
+
+
+def main() -> int:
+    """Plan all cells, make what is missing, write the table."""
+    try:
+        request = parse(sys.argv[1:])
+        rows = yaml.safe_load((EXPERIMENTS / request.name / "cells.yaml").read_text())
+        cells = [
+            (row, seed, words, composed(words))
+            for seed in range(1, request.seeds + 1)
+            for row, words in ((r, cell_words(rows[r], seed, request)) for r in rows)
+        ]
+    except ConfigError as error:
+        print(f"pure-repro: {error}", file=sys.stderr)
+        return 2
+    jobs = missing_jobs(cells)
+    total = sum(job.minutes for job in jobs)
+    print(f"{request.name}: {len(cells)} cells, {len(jobs)} stages to make, about {total / request.jobs:.0f} minutes")
+    failed = make(jobs, request.jobs)
+    if failed:
+        print(f"\n{len(failed)} stage(s) failed; run the same command again to go on where it stopped.", file=sys.stderr)
+        return 1
+    write_report(request, rows, [(row, seed, config) for row, seed, _, config in cells])
+    return 0
+
+
+def cell_words(row: dict, seed: int, request: Request) -> tuple[str, ...]:
+    """The overrides of one cell; the command line's come last and win."""
+    return (*row["overrides"], f"seed={seed}", *request.overrides)
+
+
+def missing_jobs(cells: list[tuple[str, int, tuple[str, ...], Config]]) -> list[Job]:
+    """Every stage of every cell that is not finished, once, in an order in which inputs come first."""
+    jobs: dict[Path, Job] = {}
+    for row, seed, words, config in cells:
+        for name, run in plan(config).items():
+            if not run.finished and run.folder not in jobs:
+                requested = [stage for stage in config.stages if stage != "score" or name == "score"]
+                stages = requested if name == "score" else [name]
+                label = f"{name} {row if name in ('train', 'score') else ''} seed {seed}".replace("  ", " ")
+                jobs[run.folder] = Job(run, (*words, f"stages=[{','.join(stages)}]"), label, minutes(config, name))
+    return list(jobs.values())
+
+
+def make(jobs: list[Job], side_by_side: int) -> list[Job]:
+    """Run jobs whose inputs are finished, a few at a time; a failed job stops only what depends on it."""
+    waiting, running, failed = list(jobs), {}, []
+    bar = tqdm(total=round(sum(job.minutes for job in jobs), 1), unit="min", bar_format="{l_bar}{bar}| {elapsed} {desc}")
+    while waiting or running:
+        for process, job in list(running.items()):
+            if process.poll() is None:
+                continue
+            del running[process]
+            bar.update(job.minutes)
+            if process.returncode or not job.run.finished:
+                failed.append(job)
+                bar.write(f"failed: {job.label}: {last_line(log_of(job))} (see {log_of(job)})")
+            else:
+                bar.write(f"done: {job.label}")
+        broken = {job.run.folder for job in failed}
+        pending = {job.run.folder for job in waiting} | {job.run.folder for job in running.values()} | broken
+        for job in list(waiting):
+            inputs = {job.run.folder.parents[1] / stage / address for stage, address in job.run.inputs.items()}
+            if inputs & broken:
+                waiting.remove(job)
+                failed.append(job)
+            elif len(running) < side_by_side and not inputs & pending:
+                waiting.remove(job)
+                running[start(job)] = job
+        bar.set_description_str(", ".join(job.label for job in running.values()))
+        time.sleep(0.2)
+    bar.close()
+    return failed
+
+
+def start(job: Job) -> subprocess.Popen:
+    """The entry point in a process of its own, its output in the stage's folder."""
+    job.run.folder.mkdir(parents=True, exist_ok=True)
+    with log_of(job).open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pure_repro", *job.words], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
+
+
+def log_of(job: Job) -> Path:
+    """Where a job's output goes."""
+    return job.run.folder / "log.txt"
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log, where an error says what it is."""
+    lines = path.read_text(errors="replace").replace("\r", "\n").strip().splitlines()
+    return lines[-1] if lines else "no output"
+
+
+def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Config]]) -> None:
+    """Tables, figures and claims of finished cells; the table also goes to the terminal."""
+    raise NotImplementedError
+
+
+if __name__ == "__main__":
+    sys.exit(main())

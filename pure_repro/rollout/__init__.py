@@ -1,0 +1,1 @@
+"""Responses out of a policy, and where their steps end."""

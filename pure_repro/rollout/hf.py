@@ -1,0 +1,137 @@
+"""Sampling with the Hugging Face model itself: a key-value cache, one forward pass per token, finished rows dropped.
+
+Noise is drawn per (seed, step, problem, sample), never from a shared stream, so a response does not depend on the batch
+it was sampled in, and a resumed run samples what the unbroken run would have.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+from pure_repro.types import Problem, Rollouts
+
+DROP_BELOW = 0.75  # copying the cache pays once a quarter of its rows is finished
+
+
+@dataclass(frozen=True)
+class SamplingPlan:
+    """How responses are drawn. ``temperature == 0`` is greedy decoding."""
+
+    samples: int
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+
+
+def noise(seed: int, step: int, problem_id: str, samples: int, length: int) -> Float[np.ndarray, "sample token"]:
+    """One uniform number per token of each sample of one problem, from a counter-based generator keyed by the arguments.
+
+    >>> noise(0, 7, "a", samples=2, length=3).shape
+    (2, 3)
+    >>> bool((noise(0, 7, "a", 2, 3) == noise(0, 7, "a", 2, 3)).all()), bool((noise(0, 8, "a", 2, 3) == noise(0, 7, "a", 2, 3)).any())
+    (True, False)
+    """
+    digest = hashlib.sha256(f"{seed}/{step}/{problem_id}".encode()).digest()
+    generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
+    return generator.random((samples, length), dtype=np.float32)
+
+
+def choose(
+    logits: Float[Tensor, "batch vocab"], uniform: Float[Tensor, " batch"], temperature: float, top_p: float
+) -> tuple[Int[Tensor, " batch"], Float[Tensor, " batch"]]:
+    """Sample by inverting the cumulative distribution at ``uniform``; returns tokens and their log-probabilities.
+
+    >>> logits = torch.tensor([[0.0, 0.0, -1e9]] * 3)
+    >>> choose(logits, torch.tensor([0.2, 0.7, 0.999]), temperature=1.0, top_p=1.0)[0].tolist()
+    [0, 1, 1]
+    >>> choose(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0.9]), temperature=0.0, top_p=1.0)[0].tolist()
+    [1]
+    """
+    if temperature == 0:
+        best = logits.log_softmax(dim=-1).max(dim=-1)
+        return best.indices, best.values
+    logprobs = (logits / temperature).log_softmax(dim=-1)
+    if top_p < 1:
+        ranked = logprobs.exp().sort(dim=-1, descending=True)
+        outside = ranked.values.cumsum(dim=-1) - ranked.values >= top_p
+        logprobs = logprobs.masked_fill(outside.gather(1, ranked.indices.argsort(dim=-1)), -torch.inf)
+        logprobs = logprobs.log_softmax(dim=-1)
+    cumulative = logprobs.exp().cumsum(dim=-1)
+    threshold = uniform[:, None] * cumulative[:, -1:]  # the sum is 1 only up to rounding
+    tokens = (cumulative <= threshold).sum(dim=-1)
+    return tokens, logprobs.gather(1, tokens[:, None]).squeeze(1)
+
+
+@torch.no_grad()
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    problems: Sequence[Problem],
+    prompts: Sequence[str],
+    plan: SamplingPlan,
+    *,
+    seed: int,
+    step: int,
+) -> Rollouts:
+    """``plan.samples`` responses to every prompt, samples of one prompt adjacent."""
+    encoded = tokenizer(list(prompts), padding=True, padding_side="left", return_tensors="pt")
+    prompt = encoded["input_ids"].repeat_interleave(plan.samples, dim=0)
+    prompt_mask = encoded["attention_mask"].repeat_interleave(plan.samples, dim=0)
+    uniforms = torch.from_numpy(
+        np.concatenate([noise(seed, step, p.id, plan.samples, plan.max_new_tokens) for p in problems])
+    )
+    batch = prompt.shape[0]
+    tokens = torch.full((batch, plan.max_new_tokens), tokenizer.pad_token_id)
+    logprobs = torch.zeros(batch, plan.max_new_tokens)
+    mask = torch.zeros(batch, plan.max_new_tokens, dtype=torch.bool)
+
+    rows = torch.arange(batch)  # rows of the batch that are still in the cache
+    running = torch.ones(batch, dtype=torch.bool)  # of those, the ones without EOS
+    cache = DynamicCache(config=model.config)
+    attention, position = prompt_mask, prompt_mask.cumsum(dim=1) - 1
+    inputs = prompt
+    for t in range(plan.max_new_tokens):
+        output = model(
+            input_ids=inputs,
+            attention_mask=attention,
+            position_ids=position.clamp(min=0),
+            past_key_values=cache,
+            logits_to_keep=1,
+        )
+        chosen, chosen_logprobs = choose(
+            output.logits[:, -1].float(), uniforms[rows, t], plan.temperature, plan.top_p
+        )
+        live = rows[running]
+        tokens[live, t] = chosen[running]
+        logprobs[live, t] = chosen_logprobs[running]
+        mask[live, t] = True
+        running = running & (chosen != tokenizer.eos_token_id)
+        left = int(running.sum())
+        if left == 0:
+            break
+        position = position[:, -1:] + 1
+        if left < DROP_BELOW * len(rows):
+            keep = running.nonzero().squeeze(1)
+            cache.batch_select_indices(keep)
+            rows, running, chosen = rows[keep], running[keep], chosen[keep]
+            attention, position = attention[keep], position[keep]
+        attention = torch.nn.functional.pad(attention, (0, 1), value=1)
+        inputs = chosen[:, None]
+
+    longest = max(int(mask.any(dim=0).sum()), 1)
+    tokens, mask, logprobs = tokens[:, :longest], mask[:, :longest], logprobs[:, :longest]
+    return Rollouts(
+        prompt=prompt,
+        prompt_mask=prompt_mask.bool(),
+        tokens=tokens,
+        mask=mask,
+        logprobs=logprobs,
+        finished=(tokens == tokenizer.eos_token_id).any(dim=1),
+        group=torch.arange(len(problems)).repeat_interleave(plan.samples),
+    )

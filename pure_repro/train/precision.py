@@ -1,0 +1,16 @@
+"""Which arithmetic the machine does well."""
+
+import torch
+
+
+def has_fast_bf16() -> bool:
+    """Whether matrix products in bfloat16 run in hardware here; elsewhere they are emulated and slower than float32."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def autocast() -> torch.autocast:
+    """Mixed precision where it is fast; weights and optimizer stay float32."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=has_fast_bf16())

@@ -1,0 +1,347 @@
+"""One reinforcement run: what it holds, and each line of the loop in :mod:`pure_repro.train.loop`."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from pure_repro.advantage.combine import combined, outcome_advantages, penalty_to_go, process_advantages
+from pure_repro.config import Config
+from pure_repro.credit import credit_form
+from pure_repro.data.order import indices_at
+from pure_repro.data.world import check, draw_problems
+from pure_repro.grading import grade_many
+from pure_repro.objective.kl import kl_estimate
+from pure_repro.prm.score import newline_id, step_scores
+from pure_repro.reward.answered import hide_answers
+from pure_repro.reward.verifiable import verifiable
+from pure_repro.rollout.hf import SamplingPlan, generate
+from pure_repro.rollout.steps import separator_ids, split_steps
+from pure_repro.rollout.text import texts
+from pure_repro.track.manifest import write_json
+from pure_repro.train.checkpoint import Progress, load_state, save_state
+from pure_repro.train.journal import Journal
+from pure_repro.train.policy import load_policy
+from pure_repro.train.update import all_logprobs, update
+from pure_repro.types import Problem, Rollouts, Steps
+from pure_repro.watch.collapse import collapsed_at
+from pure_repro.watch.signals import mean, shape_signals, skipped_share, text_signals
+
+VALIDATION_STEP = -1  # validation draws its noise as if before the first step, so every validation has the same noise
+SHOWN_RESPONSES = 24
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """What a batch earned: step scores of the reward model, outcomes, and which outcomes are known."""
+
+    process: Float[Tensor, "batch step"] | None
+    outcome: Float[Tensor, " batch"] | None
+    known: Bool[Tensor, " batch"] | None
+
+
+@dataclass
+class Run:
+    """Models, data and position of a run; its methods are the lines of the loop."""
+
+    config: Config
+    out: Path
+    policy: PreTrainedModel
+    base: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    prm: PreTrainedModel | None
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    problems: list[Problem]
+    answers: dict[str, str]  # of all training problems, for the log alone: a hidden answer is never rewarded
+    validation: list[Problem]
+    metrics: Journal
+    validations: Journal
+    rollouts: Journal
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, config: Config, base: Path, prm: Path | None, out: Path) -> "Run":
+        """Load what the run starts from and, where ``out`` holds a checkpoint, where it was left."""
+        data, train = config.data, config.train
+        policy, tokenizer = load_policy(base)
+        optimizer = torch.optim.AdamW(
+            policy.parameters(),
+            lr=train.learning_rate,
+            betas=(0.9, train.beta2),
+            weight_decay=train.weight_decay,
+        )
+        progress = load_state(out / "state.pt", policy, optimizer)
+        problems = draw_problems("rl", data.train_problems, data.difficulty, data.modulus, config.seed)
+        journals = [Journal(out / f"{name}.jsonl") for name in ("metrics", "validation", "rollouts")]
+        for journal in journals:
+            journal.cut_after(progress.step)
+        return cls(
+            config=config,
+            out=out,
+            policy=policy,
+            base=load_policy(base)[0],
+            tokenizer=tokenizer,
+            prm=None if prm is None else load_prm(prm),
+            optimizer=optimizer,
+            progress=progress,
+            problems=hide_answers(problems, config.reward.answered_share, config.seed),
+            answers={p.id: str(p.answer) for p in problems},
+            validation=draw_problems(
+                "validation", data.validation_problems, data.difficulty, data.modulus, config.seed
+            ),
+            metrics=journals[0],
+            validations=journals[1],
+            rollouts=journals[2],
+        )
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the time spent inside to ``seconds[phase]`` of the current step."""
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+    def next_problems(self) -> list[Problem]:
+        """The problems of this step."""
+        self.seconds = {}
+        size = self.config.train.prompts_per_step
+        chosen = indices_at(self.progress.step, size, len(self.problems), self.config.seed)
+        return [self.problems[i] for i in chosen]
+
+    def prompts(self, problems: Sequence[Problem]) -> list[str]:
+        """Problems as the policy reads them."""
+        return [self.config.data.prompt.format(question=problem.question) for problem in problems]
+
+    def respond(self, problems: Sequence[Problem], plan: SamplingPlan, step: int) -> Rollouts:
+        """Responses of the current policy."""
+        self.policy.set_attn_implementation("sdpa")  # the faster one for single tokens
+        return generate(
+            self.policy, self.tokenizer, problems, self.prompts(problems), plan, seed=self.config.seed, step=step
+        )
+
+    def steps_of(self, rollouts: Rollouts) -> Steps:
+        """Where the steps of responses end."""
+        return split_steps(rollouts.tokens, rollouts.mask, separator_ids(self.tokenizer))
+
+    def sample(self, problems: Sequence[Problem]) -> tuple[Rollouts, Steps]:
+        """Training responses and their steps."""
+        rollout = self.config.rollout
+        plan = SamplingPlan(
+            self.config.train.samples_per_prompt, rollout.temperature, rollout.top_p, rollout.max_new_tokens
+        )
+        with self.timed("sample"):
+            rollouts = self.respond(problems, plan, self.progress.step)
+            return rollouts, self.steps_of(rollouts)
+
+    def reward(self, problems: Sequence[Problem], rollouts: Rollouts, steps: Steps) -> Rewards:
+        """Process scores where a reward model is paid, outcomes where verifiable rewards are."""
+        process = outcome = known = None
+        if self.prm is not None:
+            with self.timed("prm"):
+                process = step_scores(self.prm, rollouts, steps, newline_id(self.tokenizer))
+        if self.config.reward.verifiable_weight > 0:
+            with self.timed("grade"):
+                asked = [problems[group] for group in rollouts.group.tolist()]
+                outcome, known = verifiable(asked, texts(self.tokenizer, rollouts))
+        return Rewards(process, outcome, known)
+
+    def advantages(self, rewards: Rewards, rollouts: Rollouts, steps: Steps) -> Float[Tensor, "batch token"]:
+        """Credit, baseline, sum over streams."""
+        chosen, limit = self.config.advantage, self.config.rollout.max_new_tokens
+        process = outcome = None
+        if rewards.process is not None:
+            credit = self.config.credit.model_dump()
+            form = partial(credit_form(credit.pop("name")), **credit)
+            process = process_advantages(form(rewards.process, steps.mask), rollouts, steps, chosen.name, limit)
+        if rewards.outcome is not None and rewards.known is not None:
+            outcome = outcome_advantages(
+                rewards.outcome, rewards.known, rollouts, steps, chosen.outcome, limit
+            )
+        advantages = combined(process, outcome, rollouts, steps, self.config.reward, chosen)
+        kl = self.config.objective.kl
+        if kl.beta > 0 and kl.where == "reward":
+            with self.timed("reference"):
+                estimate = kl_estimate(kl.estimator, self.logprobs(self.policy, rollouts), self.logprobs(self.base, rollouts))
+            advantages = advantages + penalty_to_go(kl.beta * estimate, rollouts.mask)
+        return advantages
+
+    def logprobs(self, model: PreTrainedModel, rollouts: Rollouts) -> Float[Tensor, "batch token"]:
+        """Log-probabilities of the sampled tokens under a model, at the sampling temperature."""
+        budget = self.config.train.tokens_per_microbatch
+        return all_logprobs(model, rollouts, self.config.rollout.temperature, budget)
+
+    def update(self, rollouts: Rollouts, advantages: Float[Tensor, "batch token"]) -> dict[str, float]:
+        """Change the policy."""
+        objective, train, temperature = self.config.objective, self.config.train, self.config.rollout.temperature
+        limit = self.config.rollout.max_new_tokens
+        with self.timed("update"):
+            self.policy.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast
+            in_loss = objective.kl.beta > 0 and objective.kl.where == "loss"
+            outcome = update(
+                self.policy,
+                self.optimizer,
+                rollouts,
+                advantages,
+                self.logprobs(self.base, rollouts) if in_loss else None,
+                objective,
+                train,
+                temperature=temperature,
+                max_tokens=limit,
+            )
+        self.progress.step += 1
+        return outcome
+
+    def record(
+        self,
+        problems: Sequence[Problem],
+        rollouts: Rollouts,
+        steps: Steps,
+        rewards: Rewards,
+        advantages: Float[Tensor, "batch token"],
+        outcome: dict[str, float],
+    ) -> dict[str, str]:
+        """Log the step; returns the numbers for the progress bar."""
+        with self.timed("log"):
+            asked = [problems[group] for group in rollouts.group.tolist()]
+            responses = texts(self.tokenizer, rollouts)
+            correct = [v.correct for v in grade_many(responses, [self.answers[p.id] for p in asked])]
+            row = {"accuracy": mean(correct), "advantage/std": advantages[rollouts.mask].std().item()} | outcome
+            row |= {f"response/{name}": value for name, value in shape_signals(rollouts, steps).items()}
+            if rewards.outcome is not None and rewards.known is not None and rewards.known.any():
+                row["reward/verifiable"] = rewards.outcome[rewards.known].mean().item()
+            if rewards.process is not None:
+                row["reward/process"] = rewards.process[steps.mask].mean().item()
+                row["reward/process_min"] = rewards.process.masked_fill(~steps.mask, 1).min(dim=1).values.mean().item()
+                row["reward/process_sum"] = rewards.process.sum(dim=1).mean().item()
+                row |= self.agreement(asked, responses, rewards.process)
+        row |= {f"seconds/{phase}": seconds for phase, seconds in self.seconds.items()}
+        self.progress.seconds += sum(self.seconds.values())
+        self.metrics.append({"step": self.progress.step} | row)
+        if self.progress.step % self.config.train.rollouts_every == 0:
+            self.show(asked, responses, correct, rewards, steps, advantages)
+        return {
+            "accuracy": f"{row['accuracy']:.2f}",
+            "tokens": f"{row['response/tokens']:.0f}",
+            "steps": f"{row['response/steps']:.1f}",
+        }
+
+    def agreement(
+        self, asked: Sequence[Problem], responses: Sequence[str], scores: Float[Tensor, "batch step"]
+    ) -> dict[str, float]:
+        """How the reward model's verdicts compare with the exact checker's on this step's responses."""
+        said_right, right = [], []
+        for problem, response, row in zip(asked, responses, scores.tolist(), strict=True):
+            for judgement, score in zip(
+                check(problem.question, response.split("\n\n"), self.config.data.modulus), row, strict=False
+            ):
+                said_right.append(score >= 0)
+                right.append(judgement.right)
+                if judgement.derails:
+                    break
+        pairs = list(zip(said_right, right, strict=True))
+        return {
+            "prm/agreement": mean(a == b for a, b in pairs),
+            "prm/bad_found": mean(not said for said, truth in pairs if not truth),
+            "prm/false_alarms": mean(not said for said, truth in pairs if truth),
+        }
+
+    def show(
+        self,
+        asked: Sequence[Problem],
+        responses: Sequence[str],
+        correct: Sequence[bool],
+        rewards: Rewards,
+        steps: Steps,
+        advantages: Float[Tensor, "batch token"],
+    ) -> None:
+        """Keep some responses of this step for a reader."""
+        for i in range(0, len(asked), max(len(asked) // SHOWN_RESPONSES, 1)):
+            scores = [] if rewards.process is None else rewards.process[i][steps.mask[i]].tolist()
+            self.rollouts.append(
+                {
+                    "step": self.progress.step,
+                    "problem": asked[i].question,
+                    "answer": self.answers[asked[i].id],
+                    "response": responses[i],
+                    "correct": correct[i],
+                    "process_rewards": [round(score, 3) for score in scores],
+                    "advantage": round(advantages[i, 0].item(), 4),
+                }
+            )
+
+    def validate(self) -> None:
+        """Every ``validate_every`` steps: accuracy on the validation problems; the best policy so far is kept."""
+        step, rollout = self.progress.step, self.config.rollout
+        done = [row["step"] for row in self.validations.rows()]
+        if step % self.config.train.validate_every or step in done:
+            return
+        row: dict[str, float] = {"step": step}
+        for name, samples, temperature in (("greedy", 1, 0.0), ("sampled", 4, 1.0)):
+            plan = SamplingPlan(samples, temperature, 1.0, rollout.max_new_tokens)
+            rollouts = self.respond(self.validation, plan, VALIDATION_STEP)
+            asked = [self.validation[group] for group in rollouts.group.tolist()]
+            responses = texts(self.tokenizer, rollouts)
+            row[name] = mean(v.correct for v in grade_many(responses, [str(p.answer) for p in asked]))
+        row |= shape_signals(rollouts, self.steps_of(rollouts)) | text_signals(responses)
+        row |= {"skipped": skipped_share([p.question for p in asked], responses), "kl": self.divergence(rollouts)}
+        self.validations.append(row)
+        if row["sampled"] > self.progress.best:
+            self.progress.best, self.progress.chosen_step = row["sampled"], step
+            self.save_policy("chosen")
+
+    def divergence(self, rollouts: Rollouts) -> float:
+        """Mean KL estimate (k1) per token between the policy and the base model on the policy's own responses."""
+        budget = self.config.train.tokens_per_microbatch
+        gap = all_logprobs(self.policy, rollouts, 1.0, budget) - all_logprobs(self.base, rollouts, 1.0, budget)
+        return (gap.sum() / rollouts.mask.sum()).item()
+
+    def collapse_step(self) -> int | None:
+        """The step at which validated accuracy broke down, if it did."""
+        accuracies = [(row["step"], row["sampled"]) for row in self.validations.rows()]
+        watch = self.config.watch
+        return collapsed_at(accuracies, watch.collapse_below, watch.collapse_validations)
+
+    def stopped(self) -> bool:
+        """Whether the run ends before its last step."""
+        return self.config.watch.on_collapse == "stop" and self.collapse_step() is not None
+
+    def checkpoint(self) -> None:
+        """Every ``checkpoint_every`` steps: save all state."""
+        if self.progress.step % self.config.train.checkpoint_every == 0:
+            save_state(self.out / "state.pt", self.policy, self.optimizer, self.progress)
+
+    def save_policy(self, name: str) -> None:
+        """Save the policy as an ordinary Hugging Face folder."""
+        self.policy.save_pretrained(self.out / name)
+        self.tokenizer.save_pretrained(self.out / name)
+
+    def finish(self) -> None:
+        """Save the last policy and the summary; the checkpoint has served."""
+        self.save_policy("last")
+        self.rollouts.compress()
+        collapse = self.collapse_step()
+        write_json(
+            self.out / "summary.json",
+            {
+                "chosen_step": self.progress.chosen_step,
+                "last_step": self.progress.step,
+                "collapsed_at": collapse,
+                "stopped": "collapse" if self.stopped() else "steps",
+                "seconds": round(self.progress.seconds, 1),
+            },
+        )
+        (self.out / "state.pt").unlink(missing_ok=True)
+
+
+def load_prm(folder: Path) -> PreTrainedModel:
+    """A reward model from its folder, safetensors only."""
+    prm = AutoModelForTokenClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+    return prm.eval()
