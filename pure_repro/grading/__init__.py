@@ -6,36 +6,119 @@ r"""Is this answer right? One checker for the verifiable reward and for the scor
 True
 >>> [v.status for v in grade_many([r"\boxed{1}", "no box"], ["1", "1"])]
 ['correct', 'no_answer']
+
+What cannot be decided by comparing text and exact fractions goes to child processes that are killed at the
+deadline; they start at the first such answer. Importing this package imports neither sympy nor torch.
 """
 
+import os
 from collections.abc import Sequence
 
-from pure_repro.grading.cheap import decide
-from pure_repro.grading.extract import last_boxed
+from pure_repro.grading.pool import Job, shared_pool
+from pure_repro.grading.profiles import PROFILES, rules
 from pure_repro.grading.verdict import Status, Verdict
 
-__all__ = ["Status", "Verdict", "answers_match", "extract_answer", "grade", "grade_many"]
+__all__ = ["PROFILES", "Status", "Verdict", "answers_match", "extract_answer", "grade", "grade_many"]
+
+NO_ANSWER = Verdict("no_answer", None, "no complete answer")
 
 
 def extract_answer(response: str, profile: str = "strict") -> str | None:
-    """The answer a response gives, or ``None``."""
-    return last_boxed(response)
+    r"""The answer that a whole response gives, ``None`` where it gives none.
+
+    >>> extract_answer(r"so \boxed{1}, no: \boxed{\frac{1}{2}}.")
+    '\\frac{1}{2}'
+    """
+    return rules(profile).extract(response)
 
 
-def grade(response: str, reference: str, profile: str = "strict") -> Verdict:
-    """Find the answer in a whole response and compare it with the reference."""
-    answer = extract_answer(response, profile)
-    if answer is None:
-        return Verdict("no_answer", None, "no complete box")
-    equal = decide(answer, reference)
-    return Verdict("correct" if equal else "wrong", answer, "compared without algebra")
+def grade(
+    response: str,
+    reference: str,
+    profile: str = "strict",
+    *,
+    rel_tol: float = 0.0,
+    abs_tol: float = 0.0,
+    deadline: float = 5.0,
+    workers: int = 2,
+    memory_mib: int = 1024,
+) -> Verdict:
+    r"""Find the answer in a whole response and compare it with the reference.
+
+    ``rel_tol`` and ``abs_tol`` are for benchmarks with measured numbers: |answer − reference| at most
+    max(rel_tol · max(|answer|, |reference|), abs_tol). Zero, the default, compares exactly. ``deadline`` is in
+    seconds per answer; ``memory_mib`` bounds each worker.
+
+    Raises ``ValueError`` for an unknown profile, ``RuntimeError`` where a worker cannot start.
+
+    >>> grade("The area is 12.", "12").status, grade("The area is 12.", "12", "published").status
+    ('no_answer', 'correct')
+    """
+    (verdict,) = grade_many(
+        [response],
+        [reference],
+        profile,
+        rel_tol=rel_tol,
+        abs_tol=abs_tol,
+        deadline=deadline,
+        workers=workers,
+        memory_mib=memory_mib,
+    )
+    return verdict
 
 
-def answers_match(answer: str, reference: str, profile: str = "strict") -> bool:
-    """Whether two bare answers are equal."""
-    return bool(decide(answer, reference))
+def answers_match(
+    answer: str,
+    reference: str,
+    profile: str = "strict",
+    *,
+    rel_tol: float = 0.0,
+    abs_tol: float = 0.0,
+    deadline: float = 5.0,
+    workers: int = 2,
+    memory_mib: int = 1024,
+) -> bool:
+    r"""Whether two bare answers are equal. Arguments and errors are those of ``grade``.
+
+    >>> answers_match(r"\{1, 2\}", "2,1"), answers_match("(1,2)", "(2,1)"), answers_match("0.333", r"\frac13")
+    (True, False, False)
+    """
+    tolerance = {"rel_tol": rel_tol, "abs_tol": abs_tol}
+    verdict = rules(profile).judge(answer, reference, **tolerance)
+    if verdict is None:
+        job: Job = {"profile": profile, "answer": answer, "reference": reference, **tolerance}
+        verdict = shared_pool(workers, memory_mib, os.getpid()).ask(job, deadline)
+    return verdict.correct
 
 
-def grade_many(responses: Sequence[str], references: Sequence[str], profile: str = "strict") -> list[Verdict]:
-    """``grade`` for many responses, order kept."""
-    return [grade(response, reference, profile) for response, reference in zip(responses, references, strict=True)]
+def grade_many(
+    responses: Sequence[str],
+    references: Sequence[str],
+    profile: str = "strict",
+    *,
+    rel_tol: float = 0.0,
+    abs_tol: float = 0.0,
+    deadline: float = 5.0,
+    workers: int = 2,
+    memory_mib: int = 1024,
+) -> list[Verdict]:
+    r"""``grade`` for many responses, order kept. Arguments and errors are those of ``grade``.
+
+    >>> [verdict.reason for verdict in grade_many([r"\boxed{7}", r"\boxed{8}"], ["7.0", "7"])]
+    ['same number', 'another number']
+    """
+    profile_rules = rules(profile)
+    tolerance = {"rel_tol": rel_tol, "abs_tol": abs_tol}
+    verdicts: list[Verdict | None] = []
+    jobs: dict[int, Job] = {}
+    for i, (response, reference) in enumerate(zip(responses, references, strict=True)):
+        answer = profile_rules.extract(response)
+        verdict = NO_ANSWER if answer is None else profile_rules.judge(answer, reference, **tolerance)
+        verdicts.append(verdict)
+        if verdict is None:
+            jobs[i] = {"profile": profile, "answer": answer, "reference": reference, **tolerance}
+    if jobs:
+        pool = shared_pool(workers, memory_mib, os.getpid())
+        for i, verdict in zip(jobs, pool.ask_all(list(jobs.values()), deadline), strict=True):
+            verdicts[i] = verdict
+    return [verdict for verdict in verdicts if verdict is not None]

@@ -1,26 +1,8 @@
-"""Find the answer in a response. One linear scan, so a response of any length costs little."""
+"""Find the answer in a response. Every scan is linear, so a response of any length costs little."""
+
+from pure_repro.grading.tex import closing_brace
 
 BOXES = (r"\boxed", r"\fbox", r"\framebox")
-
-
-def closing_brace(text: str, start: int) -> int | None:
-    r"""Index of the brace that closes the one at ``start``; ``\{`` and ``\}`` are characters, not braces.
-
-    >>> closing_brace(r"{a\}{b}c} d", 0)
-    8
-    """
-    depth, i = 0, start
-    while i < len(text):
-        if text[i] == "\\":
-            i += 1
-        elif text[i] == "{":
-            depth += 1
-        elif text[i] == "}":
-            depth -= 1
-            if depth == 0:
-                return i
-        i += 1
-    return None
 
 
 def last_boxed(response: str) -> str | None:

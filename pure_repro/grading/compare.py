@@ -1,0 +1,246 @@
+"""Whether two parsed answers are equal. Structure is compared here; expressions are left to an ``Algebra``."""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
+
+from pure_repro.grading.cheap import close, rational
+from pure_repro.grading.nodes import (
+    Bag,
+    Choice,
+    Clock,
+    Either,
+    Group,
+    Leaf,
+    Matrix,
+    Named,
+    Node,
+    Ratio,
+    Region,
+    Relation,
+    Text,
+)
+from pure_repro.grading.tex import Unparsable
+
+# what a unit multiplies its number by, for an answer that gives the number alone
+SCALE = {"%": r"\frac{1}{100}", "°": r"\frac{\pi}{180}"}
+
+
+class Undecided(Exception):
+    """Telling takes algebra, and none is at hand."""
+
+
+class Algebra:
+    """Decides what arithmetic on exact fractions cannot. Expressions are LaTeX without blanks.
+
+    This one decides nothing: it serves the caller's own process, where no answer may take long. Workers use
+    ``sympy_algebra.SympyAlgebra``.
+    """
+
+    def equal(self, left: str, right: str, rel_tol: float, abs_tol: float) -> bool:
+        """Whether two expressions are equal."""
+        raise Undecided
+
+    def same_relation(self, left: Relation, right: Relation) -> bool:
+        """Whether two equations or inequalities have the same solutions."""
+        raise Undecided
+
+    def same_region(self, left: Node, right: Node) -> bool:
+        """Whether two sets of real numbers are equal."""
+        raise Undecided
+
+
+class Comparison:
+    """One comparison: which algebra decides, and with what tolerance.
+
+    >>> from pure_repro.grading.parse import parse
+    >>> Comparison(Algebra()).same(parse(r"\\{2, 1.0\\}"), parse("1,2"))
+    True
+    >>> Comparison(Algebra()).same(parse("(0, 1]"), parse("(0, 1)"))
+    False
+    """
+
+    def __init__(self, algebra: Algebra, rel_tol: float = 0.0, abs_tol: float = 0.0) -> None:
+        self.algebra, self.rel_tol, self.abs_tol = algebra, rel_tol, abs_tol
+
+    def same(self, left: Node, right: Node) -> bool:
+        """Symmetric equality of two answers."""
+        if left == right:
+            return True
+        for one, other in ((left, right), (right, left)):
+            if isinstance(one, Either):
+                return some(partial(self.same, option, other) for option in one.options)
+        for one, other in ((left, right), (right, left)):
+            if isinstance(one, Named) and not isinstance(other, Named):
+                return self.same(one.value, other) or self.as_equations(one, other)
+        for (kind, other_kind), equal in self.rules.items():
+            if isinstance(left, kind) and isinstance(right, other_kind):
+                return equal(left, right)
+            if isinstance(right, kind) and isinstance(left, other_kind):
+                return equal(right, left)
+        return False
+
+    @cached_property
+    def rules(self) -> dict[tuple[type, type], Callable[..., bool]]:
+        """Which method compares which two kinds; every other pair is unequal."""
+        return {
+            (Leaf, Leaf): self.same_quantity,
+            (Named, Named): self.same_named,
+            (Relation, Relation): self.algebra.same_relation,
+            (Group, Group): self.same_group,
+            (Group, Matrix): self.same_vector,
+            (Matrix, Matrix): self.same_matrix,
+            (Bag, Bag): self.same_bag,
+            (Region, Region): self.same_region,
+            (Region, Group): self.same_region,
+            (Region, Bag): self.same_region,
+            (Ratio, Ratio): self.same_ratio,
+            (Ratio, Leaf): self.same_quotient,
+            (Clock, Clock): same_clock,
+            (Text, Leaf): same_word,
+            (Choice, Text): same_choice,
+        }
+
+    def equal(self, left: str, right: str) -> bool:
+        """Two expressions: by their text, as exact fractions, by algebra."""
+        if left == right:
+            return True
+        one, other = rational(left), rational(right)
+        if one is not None and other is not None:
+            return close(one, other, self.rel_tol, self.abs_tol)
+        return self.algebra.equal(left, right, self.rel_tol, self.abs_tol)
+
+    def same_quantity(self, left: Leaf, right: Leaf) -> bool:
+        r"""Units must agree where both are given; where one is, the other may be the bare number.
+
+        ``50\%`` equals 50 and 1/2, ``90°`` equals 90 and π/2; neither makes 50 equal 1/2.
+        """
+        if left.unit and right.unit and left.unit != right.unit:
+            return False
+        if self.equal(left.latex, right.latex):
+            return True
+        one, other = (left, right) if left.unit else (right, left)
+        return one.unit in SCALE and not other.unit and self.equal(scaled(one), other.latex)
+
+    def same_named(self, left: Named, right: Named) -> bool:
+        """``x = 5`` and ``x = 5.0``; ``y = x + 1`` and ``x = y - 1``."""
+        if left.name == right.name and self.same(left.value, right.value):
+            return True
+        return left.name != right.name and self.as_equations(left, right)
+
+    def as_equations(self, left: Node, right: Node) -> bool:
+        """Compare as equations, where both are."""
+        one, other = as_equation(left), as_equation(right)
+        return one is not None and other is not None and self.algebra.same_relation(one, other)
+
+    def same_group(self, left: Group, right: Group) -> bool:
+        """Ordered; the brackets of a pair count, because a pair may be an interval."""
+        if len(left.items) == 2 and (left.opening, left.closing) != (right.opening, right.closing):
+            return False
+        return self.all_same(left.items, right.items)
+
+    def all_same(self, left: tuple[Node, ...], right: tuple[Node, ...]) -> bool:
+        """Equal one by one."""
+        return len(left) == len(right) and all(map(self.same, left, right))
+
+    def same_vector(self, group: Group, matrix: Matrix) -> bool:
+        """A point and a column or row vector."""
+        column = tuple(row[0] for row in matrix.rows) if all(len(row) == 1 for row in matrix.rows) else None
+        return self.all_same(group.items, column or (matrix.rows[0] if len(matrix.rows) == 1 else ()))
+
+    def same_matrix(self, left: Matrix, right: Matrix) -> bool:
+        """Entry by entry."""
+        return len(left.rows) == len(right.rows) and all(map(self.all_same, left.rows, right.rows))
+
+    def same_bag(self, left: Bag, right: Bag) -> bool:
+        """Every item has its own partner; identical ones are paired first, because they cost nothing."""
+        rest = list(right.items)
+        unmatched = [item for item in left.items if not remove(rest, item.__eq__)]
+        return len(unmatched) == len(rest) and all(remove(rest, partial(self.same, item)) for item in unmatched)
+
+    def same_region(self, left: Region, right: Node) -> bool:
+        """Piece by piece in any order, and if that fails as sets of real numbers."""
+        unordered = isinstance(right, Region) and left.operation == right.operation != "difference"
+        if unordered and self.same_bag(Bag(left.parts), Bag(right.parts)):
+            return True
+        return self.algebra.same_region(left, right)
+
+    def same_ratio(self, left: Ratio, right: Ratio) -> bool:
+        """Equal up to a common factor."""
+        return len(left.parts) == len(right.parts) and all(
+            self.equal(quotient(a, left.parts[0]), quotient(b, right.parts[0]))
+            for a, b in zip(left.parts[1:], right.parts[1:], strict=True)
+        )
+
+    def same_quotient(self, ratio: Ratio, leaf: Leaf) -> bool:
+        """``3 : 2`` and 3/2."""
+        return len(ratio.parts) == 2 and self.equal(quotient(*ratio.parts), leaf.latex)
+
+
+def scaled(leaf: Leaf) -> str:
+    r"""What percent or degrees are worth.
+
+    >>> scaled(Leaf("8", "%")), scaled(Leaf("x", "°"))
+    ('2/25', '(x)\\cdot\\frac{\\pi}{180}')
+    """
+    value = rational(leaf.latex)
+    if value is not None and leaf.unit == "%":
+        return str(value / 100)
+    return rf"({leaf.latex})\cdot{SCALE[leaf.unit]}"
+
+
+def quotient(above: Leaf, below: Leaf) -> str:
+    r"""``above / below``.
+
+    >>> quotient(Leaf("6"), Leaf("4")), quotient(Leaf("x"), Leaf("2"))
+    ('3/2', '\\frac{x}{2}')
+    """
+    one, other = rational(above.latex), rational(below.latex)
+    if one is not None and other:
+        return str(one / other)
+    return rf"\frac{{{above.latex}}}{{{below.latex}}}"
+
+
+def some(checks: Iterable[Callable[[], bool]]) -> bool:
+    """Whether any reading is equal. A reading that cannot be told is passed over if another one is equal."""
+    failure: Exception | None = None
+    for check in checks:
+        try:
+            if check():
+                return True
+        except (Undecided, Unparsable) as error:
+            failure = error
+    if failure:
+        raise failure
+    return False
+
+
+def remove(items: list[Node], wanted: Callable[[Node], bool]) -> bool:
+    """Take the first wanted item out; whether there was one."""
+    for i, item in enumerate(items):
+        if wanted(item):
+            del items[i]
+            return True
+    return False
+
+
+def as_equation(node: Node) -> Relation | None:
+    """A named expression as an equation."""
+    if isinstance(node, Named) and isinstance(node.value, Leaf):
+        return Relation((node.name, node.value.latex), ("=",))
+    return node if isinstance(node, Relation) else None
+
+
+def same_clock(left: Clock, right: Clock) -> bool:
+    """The half of the day counts where both give it."""
+    same_half = left.half == right.half or not (left.half and right.half)
+    return (left.hour, left.minute) == (right.hour, right.minute) and same_half
+
+
+def same_word(text: Text, leaf: Leaf) -> bool:
+    r"""``\text{no}`` and the two letters ``no``."""
+    return leaf.latex.lower() == text.words and not leaf.unit
+
+
+def same_choice(choice: Choice, text: Text) -> bool:
+    r"""``(C)`` and ``\text{C}``."""
+    return choice.letter.lower() == text.words

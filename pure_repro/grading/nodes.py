@@ -1,0 +1,106 @@
+"""What an answer can be. ``parse`` makes these from LaTeX, ``compare`` tells whether two of them are equal."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One expression, still LaTeX without blanks, and its unit (``""`` where there is none)."""
+
+    latex: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words, lower case: a name, a direction, True."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A letter of a multiple-choice question."""
+
+    letter: str
+
+
+@dataclass(frozen=True)
+class Based:
+    """An integer written in a base other than ten."""
+
+    digits: str
+    base: int
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """``a : b``, two parts or more."""
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A time of day; ``half`` is ``"a"``, ``"p"`` or ``""``."""
+
+    hour: int
+    minute: int
+    half: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Ordered and bracketed: a point, a vector, an interval."""
+
+    opening: str
+    items: tuple["Node", ...]
+    closing: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rows of entries."""
+
+    rows: tuple[tuple["Node", ...], ...]
+
+
+@dataclass(frozen=True)
+class Bag:
+    """Unordered: a set, or several answers with commas between them."""
+
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """``union``, ``intersection`` or ``difference`` of intervals and sets of points."""
+
+    operation: str
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A value that says what it is the value of: ``x = 5``, ``f(x) = 2x``, ``x > 3``."""
+
+    name: str
+    value: "Node"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An equation or inequality that names no single quantity. Sides are LaTeX without blanks."""
+
+    sides: tuple[str, ...]
+    operators: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Either:
+    """Text with several meanings; it equals whatever one of them equals."""
+
+    options: tuple["Node", ...]
+
+
+Node = Leaf | Text | Choice | Based | Ratio | Clock | Group | Matrix | Bag | Region | Named | Relation | Either

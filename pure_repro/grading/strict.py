@@ -1,0 +1,43 @@
+r"""The default rules: an answer is what the last box holds, and it is right if it equals the reference.
+
+Exact, unless a tolerance is asked for: ``0.333`` is not 1/3.
+"""
+
+from pure_repro.grading.cheap import decide
+from pure_repro.grading.compare import Algebra, Comparison, Undecided
+from pure_repro.grading.extract import last_boxed
+from pure_repro.grading.normalise import normalise
+from pure_repro.grading.parse import parse
+from pure_repro.grading.tex import Unparsable, without_blanks
+from pure_repro.grading.verdict import Verdict
+
+extract = last_boxed
+
+
+def judge(
+    answer: str, reference: str, rel_tol: float = 0.0, abs_tol: float = 0.0, algebra: Algebra | None = None
+) -> Verdict | None:
+    r"""The verdict on a bare answer, or ``None`` where it takes an algebra and there is none.
+
+    >>> judge("27", "27.0").reason
+    'same number'
+    >>> judge(r"\sqrt{8}", r"2\sqrt{2}") is None
+    True
+    """
+    equal = decide(answer, reference, rel_tol, abs_tol)
+    if equal is not None:
+        return Verdict("correct" if equal else "wrong", answer, "same number" if equal else "another number")
+    try:
+        if same_text(answer, reference):
+            return Verdict("correct", answer, "same text")
+        equal = Comparison(algebra or Algebra(), rel_tol, abs_tol).same(parse(answer), parse(reference))
+    except Undecided:
+        return None
+    except Unparsable as error:
+        return Verdict("unparsable", answer, str(error))
+    return Verdict("correct" if equal else "wrong", answer, "equal" if equal else "not equal")
+
+
+def same_text(answer: str, reference: str) -> bool:
+    """Whether two answers are one text in canonical LaTeX."""
+    return without_blanks(normalise(answer)) == without_blanks(normalise(reference))
