@@ -152,16 +152,21 @@ class Comparison:
         return len(left.rows) == len(right.rows) and all(map(self.all_same, left.rows, right.rows))
 
     def same_bag(self, left: Bag, right: Bag) -> bool:
+        """In any order."""
+        return self.any_order(left.items, right.items)
+
+    def any_order(self, left: tuple[Node, ...], right: tuple[Node, ...]) -> bool:
         """Every item has its own partner; identical ones are paired first, because they cost nothing."""
-        rest = list(right.items)
-        unmatched = [item for item in left.items if not remove(rest, item.__eq__)]
+        rest = list(right)
+        unmatched = [item for item in left if not remove(rest, item.__eq__)]
         return len(unmatched) == len(rest) and all(remove(rest, partial(self.same, item)) for item in unmatched)
 
     def same_region(self, left: Region, right: Node) -> bool:
         """Piece by piece in any order, and if that fails as sets of real numbers."""
-        unordered = isinstance(right, Region) and left.operation == right.operation != "difference"
-        if unordered and self.same_bag(Bag(left.parts), Bag(right.parts)):
-            return True
+        if isinstance(right, Region) and (right.operation, len(right.parts)) == (left.operation, len(left.parts)):
+            pairs = self.all_same if left.operation == "difference" else self.any_order
+            if pairs(left.parts, right.parts):
+                return True
         return self.algebra.same_region(left, right)
 
     def same_ratio(self, left: Ratio, right: Ratio) -> bool:
@@ -233,7 +238,8 @@ def as_equation(node: Node) -> Relation | None:
 def same_clock(left: Clock, right: Clock) -> bool:
     """The half of the day counts where both give it."""
     same_half = left.half == right.half or not (left.half and right.half)
-    return (left.hour, left.minute) == (right.hour, right.minute) and same_half
+    one, other = ((clock.hour, clock.minute, clock.second) for clock in (left, right))
+    return one == other and same_half
 
 
 def same_word(text: Text, leaf: Leaf) -> bool:

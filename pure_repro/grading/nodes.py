@@ -37,7 +37,7 @@ class Based:
 class Ratio:
     """``a : b``, two parts or more."""
 
-    parts: tuple["Node", ...]
+    parts: tuple[Leaf, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Clock:
 
     hour: int
     minute: int
+    second: int
     half: str
 
 

@@ -91,6 +91,7 @@ def unify_commands(text: str) -> str:
     text = NAMED_FUNCTION.sub(r"\\\1 ", text)
     text = STYLE.sub("", TEXT.sub(r"\\text", text))
     text = MATRIX.sub(r"\\\1{pmatrix}", re.sub(r"\\mathbb\s*\{?\s*R\s*\}?", r"\\mathbb{R}", text))
+    text = re.sub(r"\^\s*\{?((?:\s*\\prime)+)\s*\}?", lambda match: "'" * match[1].count("prime"), text)
     return re.sub(r"\\[a-zA-Z]+", lambda match: SYNONYMS.get(match[0], match[0]), text)
 
 
@@ -206,8 +207,9 @@ def open_text(text: str) -> str:
             return NUMBER_WORDS[words.lower()]
         if re.search(r"\d", words):
             return words
-        return rf"\text{{{match[1].strip()}}}"
+        return ", ".join(rf"\text{{{word.strip()}}}" for word in match[1].split(","))
 
+    text = re.sub(r"_\{\\text\{([^{}]*)\}\}", r"_{\1}", text)
     text = re.sub(r"\\text\{([^{}]*)\}", replace, text)
     return re.sub(r"(?<![a-zA-Z]{2})\s+(or|and)\s+(?![a-zA-Z]{2})", r" \\l\1  ", text)
 

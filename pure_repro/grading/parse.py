@@ -151,7 +151,7 @@ def single(latex: str) -> Node:
 
 
 def words(latex: str) -> Node | None:
-    r"""Text, or a bare word of four letters or more; shorter ones are products of variables.
+    r"""Text, or a bare word of four letters or more; shorter ones, and capitals, are products of variables.
 
     >>> words(r"\text{Evelyn}"), words("east"), words("ab")
     (Text(words='evelyn'), Text(words='east'), None)
@@ -159,12 +159,12 @@ def words(latex: str) -> Node | None:
     text = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", latex)
     if not re.fullmatch(r"[\sa-zA-Z'\"!?.&/-]*", text) or not re.search(r"[a-zA-Z]", text):
         return None
-    if r"\text" not in latex and not re.search(r"[a-zA-Z]{4}", text):
+    if r"\text" not in latex and (text.isupper() or not re.search(r"[a-zA-Z]{4}", text)):
         return None
     return Text(" ".join(re.sub(r"[^a-z ]", " ", text.lower()).split()))
 
 
-ATOM = rf"(?:[a-zA-Z]|\\(?:{'|'.join(GREEK)})(?![a-zA-Z]))(?:_\{{[^{{}}]*\}}|'|\^\{{(?:\\prime|-1|\*)\}})*"
+ATOM = rf"(?:[a-zA-Z]|\\(?:{'|'.join(GREEK)})(?![a-zA-Z]))(?:_\{{[^{{}}]*\}}|'|\^\{{(?:-1|\*)\}})*"
 NAME = re.compile(
     rf"{ATOM}|{ATOM}\({ATOM}(?:,{ATOM})*\)|[a-hpqA-Z](?:_\{{[^{{}}]*\}})?\([^()]*\)|\({ATOM}(?:,{ATOM})*\)"
     r"|(?:m?\\(?:angle|triangle)\s?)?[A-Z](?:_\{\d\})?(?:[A-Z](?:_\{\d\})?){0,4}|\\overline\{[A-Z]{2}\}|\|[A-Z]{2}\|"
@@ -329,7 +329,7 @@ def signs(latex: str) -> Node | None:
     return either(together, bag([with_signs(pluses) for pluses in product((True, False), repeat=len(which))]))
 
 
-BASED = re.compile(r"(-?)(?:\(([0-9A-Z]+)\)|([0-9][0-9A-Z]*))_\{(\d{1,2})\}")
+BASED = re.compile(r"(-?)(?:\(([0-9A-Z]+)\)|([0-9A-Z]*[0-9][0-9A-Z]*))_\{(\d{1,2})\}")
 
 
 def based(latex: str) -> Node | None:
@@ -351,20 +351,23 @@ def based(latex: str) -> Node | None:
     return Based(digits, base)
 
 
-CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE)
+CLOCK = re.compile(r"(\d{1,2})(?:\s*:\s*(\d{2})(?:\s*:\s*(\d{2}))?)?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE)
 
 
 def clock(latex: str) -> Node | None:
-    r"""A time of day, unless it can be nothing but a number.
+    r"""A time of day, unless it can be nothing but a number. Without a.m. or p.m. it may also be a ratio.
 
-    >>> clock(r"8:34 \text{ p.m.}"), clock("9"), clock("9:24").options[1]
-    (Clock(hour=8, minute=34, half='p'), None, Ratio(parts=(Leaf(latex='9', unit=''), Leaf(latex='24', unit=''))))
+    >>> clock(r"8:34 \text{ p.m.}"), clock("9"), type(clock("9:24").options[1]).__name__
+    (Clock(hour=8, minute=34, second=0, half='p'), None, 'Ratio')
     """
     match = CLOCK.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", latex).strip())
-    if not match or not (match[2] or match[3]) or int(match[1]) > 24 or int(match[2] or 0) > 59:
+    if not match or not (match[2] or match[4]):
         return None
-    time = Clock(int(match[1]), int(match[2] or 0), (match[3] or "").lower())
-    return time if time.half else either(time, Ratio((Leaf(match[1]), Leaf(match[2]))))
+    hour, minute, second = (int(part or 0) for part in match.groups()[:3])
+    if hour > 24 or minute > 59 or second > 59:
+        return None
+    time = Clock(hour, minute, second, (match[4] or "").lower())
+    return time if time.half else either(time, Ratio(tuple(Leaf(part) for part in match.groups()[:3] if part)))
 
 
 def ratio(latex: str) -> Node | None:

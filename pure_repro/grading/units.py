@@ -29,8 +29,8 @@ def canonical_unit(latex: str) -> str:
         elif (exponent or word in POWER_AFTER) and parts:
             parts[-1] += f"^{exponent or POWER_AFTER[word]}"
         elif word and (name := unit_name(word)) is not None:
-            parts.append(divide + name + power)
+            parts += [divide + name + power] if name else []
             divide = power = ""
         else:
             return ""
-    return " ".join(part for part in parts if part).replace(" /", "/")
+    return " ".join(parts).replace(" /", "/")
