@@ -5,10 +5,12 @@ once; up to ``jobs`` stages run side by side, each in a process of its own. What
 table goes on where it stopped.
 """
 
+import json
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +27,23 @@ EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 
 @dataclass(frozen=True)
 class Job:
-    """One stage to be made, with the command-line words of a run that makes it."""
+    """Stages that one process makes, with the command-line words of its run."""
 
-    run: StageRun
+    runs: tuple[StageRun, ...]
     words: tuple[str, ...]
     label: str
     minutes: float
+
+    @property
+    def inputs(self) -> set[Path]:
+        """Folders that must be finished before."""
+        own = {run.folder for run in self.runs}
+        return {run.folder.parents[1] / s / address for run in self.runs for s, address in run.inputs.items()} - own
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return self.runs[-1].folder / "log.txt"
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class Request:
     name: str
     seeds: int
     jobs: int
-    out: Path | None
+    out: Path
     overrides: tuple[str, ...]
 
 
@@ -64,7 +77,7 @@ def parse(words: list[str]) -> Request:
     for key in ("seeds", "jobs"):
         if not re.fullmatch(r"[1-9]\d*", own[key]):
             raise ConfigError(f"{key}={own[key]} must be a positive whole number")
-    out = Path(own["out"]) if own["out"] else None
+    out = Path(own["out"] or f"store/tables/{words[0]}")
     return Request(words[0], int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
 
 
@@ -98,21 +111,28 @@ def cell_words(row: dict, seed: int, request: Request) -> tuple[str, ...]:
 
 
 def missing_jobs(cells: list[tuple[str, int, tuple[str, ...], Config]]) -> list[Job]:
-    """Every stage of every cell that is not finished, once, in an order in which inputs come first."""
+    """Every stage of every cell that is not finished, once, in an order in which inputs come first.
+
+    A base and a reward model are shared by cells and made by a process of their own; a cell trains and scores in one.
+    """
     jobs: dict[Path, Job] = {}
     for row, seed, words, config in cells:
-        for name, run in plan(config).items():
-            if not run.finished and run.folder not in jobs:
-                requested = [stage for stage in config.stages if stage != "score" or name == "score"]
-                stages = requested if name == "score" else [name]
-                label = f"{name} {row if name in ('train', 'score') else ''} seed {seed}".replace("  ", " ")
-                jobs[run.folder] = Job(run, (*words, f"stages=[{','.join(stages)}]"), label, minutes(config, name))
+        stages = plan(config)
+        shared = [[name] for name in ("base", "prm") if name in stages]
+        for names in [*shared, [name for name in ("train", "score") if name in stages]]:
+            runs = tuple(stages[name] for name in names if not stages[name].finished)
+            if runs and runs[-1].folder not in jobs:
+                label = f"{names[0]}, seed {seed}" if len(names) == 1 else f"{row}, seed {seed}"
+                requested = f"stages=[{','.join(names)}]"
+                estimate = sum(minutes(config, run.stage) for run in runs)
+                jobs[runs[-1].folder] = Job(runs, (*words, requested), label, estimate)
     return list(jobs.values())
 
 
 def make(jobs: list[Job], side_by_side: int) -> list[Job]:
     """Run jobs whose inputs are finished, a few at a time; a failed job stops only what depends on it."""
-    waiting, running, failed = list(jobs), {}, []
+    waiting, failed = list(jobs), []
+    running: dict[subprocess.Popen, Job] = {}
     bar = tqdm(total=round(sum(job.minutes for job in jobs), 1), unit="min", bar_format="{l_bar}{bar}| {elapsed} {desc}")
     while waiting or running:
         for process, job in list(running.items()):
@@ -120,19 +140,18 @@ def make(jobs: list[Job], side_by_side: int) -> list[Job]:
                 continue
             del running[process]
             bar.update(job.minutes)
-            if process.returncode or not job.run.finished:
+            if process.returncode:
                 failed.append(job)
-                bar.write(f"failed: {job.label}: {last_line(log_of(job))} (see {log_of(job)})")
+                bar.write(f"failed: {job.label}: {last_line(job.log)} (see {job.log})")
             else:
                 bar.write(f"done: {job.label}")
-        broken = {job.run.folder for job in failed}
-        pending = {job.run.folder for job in waiting} | {job.run.folder for job in running.values()} | broken
+        broken = folders(failed)
+        pending = folders([*waiting, *running.values()]) | broken
         for job in list(waiting):
-            inputs = {job.run.folder.parents[1] / stage / address for stage, address in job.run.inputs.items()}
-            if inputs & broken:
+            if job.inputs & broken:
                 waiting.remove(job)
                 failed.append(job)
-            elif len(running) < side_by_side and not inputs & pending:
+            elif len(running) < side_by_side and not job.inputs & pending:
                 waiting.remove(job)
                 running[start(job)] = job
         bar.set_description_str(", ".join(job.label for job in running.values()))
@@ -141,18 +160,18 @@ def make(jobs: list[Job], side_by_side: int) -> list[Job]:
     return failed
 
 
+def folders(jobs: Iterable[Job]) -> set[Path]:
+    """All folders that some jobs make."""
+    return {run.folder for job in jobs for run in job.runs}
+
+
 def start(job: Job) -> subprocess.Popen:
-    """The entry point in a process of its own, its output in the stage's folder."""
-    job.run.folder.mkdir(parents=True, exist_ok=True)
-    with log_of(job).open("a") as log:
+    """The entry point in a process of its own, its output in the folder of its last stage."""
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("a") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "pure_repro", *job.words], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )
-
-
-def log_of(job: Job) -> Path:
-    """Where a job's output goes."""
-    return job.run.folder / "log.txt"
 
 
 def last_line(path: Path) -> str:
@@ -162,8 +181,24 @@ def last_line(path: Path) -> str:
 
 
 def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Config]]) -> None:
-    """Tables, figures and claims of finished cells; the table also goes to the terminal."""
-    raise NotImplementedError
+    """Tables, figures and claims of finished cells; the first table also goes to the terminal."""
+    from pure_repro.report.cells import Cell
+    from pure_repro.report.prm_negatives import write_prm_negatives
+    from pure_repro.report.table1 import write_table1
+
+    finished = []
+    for row, seed, config in cells:
+        folders = {name: run.folder for name, run in plan(config).items()}
+        finished.append(
+            Cell(row, seed, folders["base"], folders.get("prm"), folders.get("train"), folders["score"])
+        )
+    if request.name == "table1":
+        expected = json.loads((EXPERIMENTS / "table1" / "expected.json").read_text())
+        write_table1(finished, rows, expected, request.out)
+    else:
+        write_prm_negatives(finished, rows, request.out)
+    print((request.out / "table.md").read_text())
+    print(f"Tables, figures and claims: {request.out}    Curves and rollouts: make ui")
 
 
 if __name__ == "__main__":
