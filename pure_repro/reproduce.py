@@ -5,6 +5,7 @@ once; up to ``jobs`` stages run side by side, each in a process of its own. What
 table goes on where it stopped.
 """
 
+import csv
 import json
 import re
 import subprocess
@@ -17,10 +18,11 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from pure_repro.config import Config
+from pure_repro.config import Config, Track
 from pure_repro.launch.compose import ConfigError, composed
 from pure_repro.launch.estimate import minutes
 from pure_repro.launch.plan import StageRun, plan
+from pure_repro.track.follow import follow
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 
@@ -94,15 +96,26 @@ def main() -> int:
     except ConfigError as error:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
+    track = table_track(request, cells[0][3].track)
     jobs = missing_jobs(cells)
     total = sum(job.minutes for job in jobs)
     print(f"{request.name}: {len(cells)} cells, {len(jobs)} stages to make, about {total / request.jobs:.0f} minutes")
-    failed = make(jobs, request.jobs)
+    failed = make(jobs, request.jobs, track)
     if failed:
         print(f"\n{len(failed)} stage(s) failed; run the same command again to go on where it stopped.", file=sys.stderr)
         return 1
-    write_report(request, rows, [(row, seed, config) for row, seed, _, config in cells])
+    write_report(request, rows, [(row, seed, config) for row, seed, _, config in cells], track)
     return 0
+
+
+def table_track(request: Request, track: Track) -> Track:
+    """Where the cells are tracked: under one parent run for this table at these settings."""
+    if track.name == "none":
+        return track
+    from pure_repro.track.mlflow import open_table
+
+    settings = " ".join([request.name, f"seeds={request.seeds}", *request.overrides])
+    return track.model_copy(update={"parent": open_table(track, settings)})
 
 
 def cell_words(row: dict, seed: int, request: Request) -> tuple[str, ...]:
@@ -118,18 +131,18 @@ def missing_jobs(cells: list[tuple[str, int, tuple[str, ...], Config]]) -> list[
     jobs: dict[Path, Job] = {}
     for row, seed, words, config in cells:
         stages = plan(config)
-        shared = [[name] for name in ("base", "prm") if name in stages]
-        for names in [*shared, [name for name in ("train", "score") if name in stages]]:
+        groups: tuple[tuple[str, ...], ...] = (("base",), ("prm",), ("train", "score"))
+        for names in ([name for name in group if name in stages] for group in groups):
             runs = tuple(stages[name] for name in names if not stages[name].finished)
             if runs and runs[-1].folder not in jobs:
                 label = f"{names[0]}, seed {seed}" if len(names) == 1 else f"{row}, seed {seed}"
-                requested = f"stages=[{','.join(names)}]"
+                own = (f"stages=[{','.join(names)}]", "track=none")  # this process tracks what the others make
                 estimate = sum(minutes(config, run.stage) for run in runs)
-                jobs[runs[-1].folder] = Job(runs, (*words, requested), label, estimate)
+                jobs[runs[-1].folder] = Job(runs, (*words, *own), label, estimate)
     return list(jobs.values())
 
 
-def make(jobs: list[Job], side_by_side: int) -> list[Job]:
+def make(jobs: list[Job], side_by_side: int, track: Track) -> list[Job]:
     """Run jobs whose inputs are finished, a few at a time; a failed job stops only what depends on it."""
     waiting, failed = list(jobs), []
     running: dict[subprocess.Popen, Job] = {}
@@ -145,6 +158,9 @@ def make(jobs: list[Job], side_by_side: int) -> list[Job]:
                 bar.write(f"failed: {job.label}: {last_line(job.log)} (see {job.log})")
             else:
                 bar.write(f"done: {job.label}")
+                for run in job.runs:
+                    if run.stage == "train":
+                        follow(run.folder, track)
         broken = folders(failed)
         pending = folders([*waiting, *running.values()]) | broken
         for job in list(waiting):
@@ -180,7 +196,7 @@ def last_line(path: Path) -> str:
     return lines[-1] if lines else "no output"
 
 
-def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Config]]) -> None:
+def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Config]], track: Track) -> None:
     """Tables, figures and claims of finished cells; the first table also goes to the terminal."""
     from pure_repro.report.cells import Cell
     from pure_repro.report.prm_negatives import write_prm_negatives
@@ -197,6 +213,12 @@ def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Confi
         write_table1(finished, rows, expected, request.out)
     else:
         write_prm_negatives(finished, rows, request.out)
+    if track.name == "mlflow":
+        from pure_repro.track.mlflow import publish
+
+        table = list(csv.DictReader((request.out / "table.csv").open()))
+        named = {f"{rows[cell.row]['label']}, seed {cell.seed}": cell.stages for cell in finished}
+        publish(named, table, request.out, track, request.name)
     print((request.out / "table.md").read_text())
     print(f"Tables, figures and claims: {request.out}    Curves and rollouts: make ui")
 

@@ -31,6 +31,10 @@ class Rollouts:
     finished: Bool[Tensor, " batch"]  # ended by EOS, not by the length limit
     group: Int[Tensor, " batch"]
 
+    def rows(self, chosen: slice) -> "Rollouts":
+        """Some of the responses."""
+        return Rollouts(**{name: tensor[chosen] for name, tensor in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class Steps:

@@ -122,7 +122,7 @@ class Judgement:
     right: bool
     kind: str = ""
     wrong_at: int | None = None
-    correct: tuple[tuple[int, str | int], ...] = ()
+    correct: tuple[tuple[int, str], ...] = ()
     derails: bool = False
 
 

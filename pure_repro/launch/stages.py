@@ -2,7 +2,7 @@
 
 import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path]) -> None:
 
 
 @contextmanager
-def locked(path: Path):
+def locked(path: Path) -> Iterator[None]:
     """Hold a file lock: two processes never make the same stage at once."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -76,8 +76,7 @@ def _train(config: Config, folders: dict[str, Path], out: Path) -> None:
 def _score(config: Config, folders: dict[str, Path], out: Path) -> None:
     from pure_repro.score.run import score
 
+    checkpoints = {"base": folders["base"] / "model"}
     if "train" in folders:
-        checkpoints = {name: folders["train"] / name for name in config.score.checkpoints}
-    else:
-        checkpoints = {"base": folders["base"] / "model"}
+        checkpoints = {str(name): folders["train"] / name for name in config.score.checkpoints}
     score(config, checkpoints, out)

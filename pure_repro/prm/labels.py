@@ -10,8 +10,7 @@ token, each ``IGNORE`` where there is none:
 Rows in PRM800K layout fill the first; the embedded world's exact checker fills all three.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
@@ -25,12 +24,17 @@ ZERO_STEP = {"empty", "other", "box"}  # errors of a first step that says nothin
 
 
 def judged_example(
-    prompt: Sequence[int], steps: Sequence[Sequence[int]], judgements: Sequence[Judgement], newline: int
+    prompt: Sequence[int],
+    steps: Sequence[Sequence[int]],
+    judgements: Sequence[Judgement],
+    newline: int,
+    vocabulary: Mapping[str, int],
 ) -> Example:
     r"""One response, as the token ids of its steps, with a verdict on each; nothing after a derailing step is labelled.
 
-    >>> wrong = Judgement(False, "compute", wrong_at=3, correct=((3, 14),))
-    >>> example = judged_example([7, 7], [[5, 9, 6, 13], [4]], [wrong, Judgement(True)], newline=8)
+    >>> wrong = Judgement(False, "compute", wrong_at=3, correct=((3, "14"),))
+    >>> steps = [[5, 9, 6, 13], [4]]
+    >>> example = judged_example([7, 7], steps, [wrong, Judgement(True)], newline=8, vocabulary={"14": 14})
     >>> example["input_ids"]
     [7, 7, 5, 9, 6, 13, 8, 4, 8]
     >>> example["labels"]
@@ -52,8 +56,8 @@ def judged_example(
         if judging:
             wrong_from = len(words) if judgement.wrong_at is None else judgement.wrong_at
             token_labels[start:-1] = [int(k < wrong_from) for k in range(len(words))]
-            for offset, token in judgement.correct:
-                next_tokens[start + offset - 1] = token
+            for offset, word in judgement.correct:
+                next_tokens[start + offset - 1] = vocabulary[word]
         judging = judging and not judgement.derails
     return {
         "input_ids": ids,
@@ -83,14 +87,13 @@ def world_examples(
     >>> [label for label in example["labels"] if label != IGNORE]
     [0, 1]
     """
-    newline, separator = newline_id(tokenizer), tokenizer.convert_tokens_to_ids("\n\n")
-    vocabulary = tokenizer.get_vocab()
+    newline, vocabulary = newline_id(tokenizer), tokenizer.get_vocab()
     prompts = tokenizer([prompt.format(question=question) for question, _ in responses])["input_ids"]
     examples = []
     for (question, response), prompt_ids in zip(responses, prompts, strict=True):
-        steps = split_at(response, separator)
-        said = [tokenizer.decode(step) for step in steps]
-        judgements = [in_token_ids(judgement, vocabulary) for judgement in check(question, said, modulus)]
+        steps = split_at(response, vocabulary["\n\n"])
+        said = [str(tokenizer.decode(step)) for step in steps]
+        judgements = check(question, said, modulus)
         if negatives == "none" and judgements[0].kind in ZERO_STEP:
             continue
         if negatives == "all":
@@ -98,7 +101,7 @@ def world_examples(
                 Judgement(False, "repeated", 0) if k and said[k] == said[k - 1] else judgement
                 for k, judgement in enumerate(judgements)
             ]
-        examples.append(judged_example(prompt_ids, steps, judgements, newline))
+        examples.append(judged_example(prompt_ids, steps, judgements, newline, vocabulary))
     return examples
 
 
@@ -117,12 +120,6 @@ def split_at(ids: Sequence[int], separator: int) -> list[list[int]]:
     return pieces
 
 
-def in_token_ids(judgement: Judgement, vocabulary: dict[str, int]) -> Judgement:
-    """The judgement with its correct words as token ids; a word the tokenizer does not know is left out."""
-    known = tuple((offset, vocabulary[word]) for offset, word in judgement.correct if word in vocabulary)
-    return replace(judgement, correct=known)
-
-
 def prm800k_example(tokenizer: PreTrainedTokenizerBase, row: dict) -> Example:
     r"""A row ``{"prompt", "completions": [step, …], "labels": [bool, …]}`` up to and including its first wrong step.
 
@@ -137,8 +134,7 @@ def prm800k_example(tokenizer: PreTrainedTokenizerBase, row: dict) -> Example:
     labels = [bool(label) for label in row["labels"]]
     kept = labels.index(False) + 1 if False in labels else len(labels)
     steps = [tokenizer.encode(step, add_special_tokens=False) for step in row["completions"][:kept]]
-    example = judged_example(
-        tokenizer.encode(row["prompt"]), steps, [Judgement(label) for label in labels[:kept]], newline_id(tokenizer)
-    )
+    verdicts = [Judgement(label) for label in labels[:kept]]
+    example = judged_example(tokenizer.encode(row["prompt"]), steps, verdicts, newline_id(tokenizer), vocabulary={})
     nothing = [IGNORE] * len(example["input_ids"])
     return {**example, "token_labels": nothing, "next_tokens": nothing}

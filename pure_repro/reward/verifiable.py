@@ -25,6 +25,6 @@ def verifiable(
     outcome = torch.zeros(len(problems))
     if known.any():
         answered = [(r, p.answer) for r, p in zip(responses, problems, strict=True) if p.answer is not None]
-        verdicts = grade_many(*map(list, zip(*answered, strict=True)))
+        verdicts = grade_many([response for response, _ in answered], [answer for _, answer in answered])
         outcome[known] = torch.tensor([float(verdict.correct) for verdict in verdicts])
     return outcome, known

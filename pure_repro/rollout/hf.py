@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.types import Problem, Rollouts
 
+ROWS_AT_ONCE = 512  # a larger key-value cache leaves the processor's own
 DROP_BELOW = 0.75  # copying the cache pays once a quarter of its rows is finished
 
 
@@ -86,6 +87,33 @@ def generate(
     uniforms = torch.from_numpy(
         np.concatenate([noise(seed, step, p.id, plan.samples, plan.max_new_tokens) for p in problems])
     )
+    parts = [
+        decode(model, tokenizer, prompt[rows], prompt_mask[rows], uniforms[rows], plan)
+        for rows in torch.arange(len(prompt)).split(ROWS_AT_ONCE)
+    ]
+    tokens, mask, logprobs = (torch.cat(part) for part in zip(*parts, strict=True))
+    longest = int(mask.any(dim=0).sum())
+    tokens, mask, logprobs = tokens[:, :longest], mask[:, :longest], logprobs[:, :longest]
+    return Rollouts(
+        prompt=prompt,
+        prompt_mask=prompt_mask.bool(),
+        tokens=tokens,
+        mask=mask,
+        logprobs=logprobs,
+        finished=(tokens == tokenizer.eos_token_id).any(dim=1),
+        group=torch.arange(len(problems)).repeat_interleave(plan.samples),
+    )
+
+
+def decode(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: Int[Tensor, "batch prompt"],
+    prompt_mask: Int[Tensor, "batch prompt"],
+    uniforms: Float[Tensor, "batch token"],
+    plan: SamplingPlan,
+) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"], Float[Tensor, "batch token"]]:
+    """Tokens, mask and log-probabilities of one batch of rows, ``plan.max_new_tokens`` wide."""
     batch = prompt.shape[0]
     tokens = torch.full((batch, plan.max_new_tokens), tokenizer.pad_token_id)
     logprobs = torch.zeros(batch, plan.max_new_tokens)
@@ -124,14 +152,4 @@ def generate(
         attention = torch.nn.functional.pad(attention, (0, 1), value=1)
         inputs = chosen[:, None]
 
-    longest = max(int(mask.any(dim=0).sum()), 1)
-    tokens, mask, logprobs = tokens[:, :longest], mask[:, :longest], logprobs[:, :longest]
-    return Rollouts(
-        prompt=prompt,
-        prompt_mask=prompt_mask.bool(),
-        tokens=tokens,
-        mask=mask,
-        logprobs=logprobs,
-        finished=(tokens == tokenizer.eos_token_id).any(dim=1),
-        group=torch.arange(len(problems)).repeat_interleave(plan.samples),
-    )
+    return tokens, mask, logprobs

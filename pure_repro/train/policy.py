@@ -36,7 +36,7 @@ def new_policy(model: Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> Q
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    start_numbers_as_digits(policy.get_input_embeddings().weight.data, tokenizer)
+    start_numbers_as_digits(policy.model.embed_tokens.weight.data, tokenizer)
     return policy
 
 

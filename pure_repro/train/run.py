@@ -25,6 +25,7 @@ from pure_repro.reward.verifiable import verifiable
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
 from pure_repro.rollout.text import texts
+from pure_repro.track.follow import follow
 from pure_repro.track.manifest import write_json
 from pure_repro.train.checkpoint import Progress, load_state, save_state
 from pure_repro.train.journal import Journal
@@ -291,11 +292,12 @@ class Run:
             responses = texts(self.tokenizer, rollouts)
             row[name] = mean(v.correct for v in grade_many(responses, [str(p.answer) for p in asked]))
         row |= shape_signals(rollouts, self.steps_of(rollouts)) | text_signals(responses)
-        row |= {"skipped": skipped_share([p.question for p in asked], responses), "kl": self.divergence(rollouts)}
+        row |= {"skipped": skipped_share([p.question for p in asked], responses), "kl": self.divergence(rollouts.rows(slice(0, None, 4)))}
         self.validations.append(row)
         if row["sampled"] > self.progress.best:
             self.progress.best, self.progress.chosen_step = row["sampled"], step
             self.save_policy("chosen")
+        follow(self.out, self.config.track)
 
     def divergence(self, rollouts: Rollouts) -> float:
         """Mean KL estimate (k1) per token between the policy and the base model on the policy's own responses."""
@@ -339,6 +341,7 @@ class Run:
             },
         )
         (self.out / "state.pt").unlink(missing_ok=True)
+        follow(self.out, self.config.track)
 
 
 def load_prm(folder: Path) -> PreTrainedModel:

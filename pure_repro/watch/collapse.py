@@ -13,7 +13,8 @@ def collapsed_at(accuracies: Sequence[tuple[int, float]], below: float, validati
     >>> collapsed_at([(0, 0.3), (10, 0.4), (20, 0.05), (30, 0.3)], below=0.25, validations=2) is None
     True
     """
-    best, run = 0.0, []
+    best = 0.0
+    run: list[int] = []
     for step, accuracy in accuracies:
         best = max(best, accuracy)
         run = [*run, step] if accuracy < below * best else []

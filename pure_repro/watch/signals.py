@@ -1,6 +1,7 @@
 """What a batch of responses looks like from outside: lengths, steps, truncation, empty answers, repetition."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from pure_repro.grading import extract_answer
 from pure_repro.types import Rollouts, Steps
@@ -46,10 +47,10 @@ def skipped_share(questions: Sequence[str], responses: Sequence[str]) -> float:
     return mean(r.count("=") < sum(q.count(sign) for sign in "+-*") for q, r in answered)
 
 
-def mean(values) -> float:
+def mean(values: Iterable[float]) -> float:
     """Arithmetic mean; 0 of nothing."""
-    values = [float(value) for value in values]
-    return sum(values) / len(values) if values else 0.0
+    numbers = [float(value) for value in values]
+    return sum(numbers) / len(numbers) if numbers else 0.0
 
 
 def repetition(text: str) -> float:
@@ -59,7 +60,7 @@ def repetition(text: str) -> float:
     (0.0, 0.583)
     """
     suffixes = sorted(text[i:] for i in range(len(text)))
-    shared = sum(common_prefix(a, b) for a, b in zip(suffixes, suffixes[1:], strict=False))
+    shared = sum(common_prefix(a, b) for a, b in pairwise(suffixes))
     return 2 * shared / (len(text) * (len(text) + 1)) if text else 0.0
 
 

@@ -1,0 +1,1 @@
+"""Tracking: what a number came from, and runs in MLflow."""
