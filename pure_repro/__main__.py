@@ -2,12 +2,13 @@
 
 import os
 import sys
+from typing import NoReturn
 
 import hydra
 from omegaconf import DictConfig
 
 from pure_repro.config import Config
-from pure_repro.launch.compose import CONF, ConfigError, checked, composed
+from pure_repro.launch.compose import CONF, ConfigError, checked, composed, one_sentence
 from pure_repro.launch.plan import plan
 from pure_repro.launch.report import announce, conclude
 
@@ -15,10 +16,12 @@ from pure_repro.launch.report import announce, conclude
 def main() -> None:
     """Check the whole command line first, then let Hydra run it (one run, or every combination of a multirun)."""
     words = sys.argv[1:]
-    if not any(word.startswith("-") for word in words):
-        check_or_exit([words])
-    elif "-m" in words or "--multirun" in words:
-        check_or_exit(combinations([word for word in words if not word.startswith("-")]))
+    overrides = [word for word in words if not word.startswith("-")]
+    if "-m" in words or "--multirun" in words:
+        check_or_exit(combinations(overrides))
+    elif overrides:
+        is_run = len(overrides) == len(words)
+        check_or_exit([overrides if is_run else [word for word in overrides if "=" in word]])  # not job of --cfg job
     run_composed()
 
 
@@ -35,7 +38,7 @@ def combinations(overrides: list[str]) -> list[list[str]]:
     try:
         parsed = OverridesParser.create().parse_overrides(overrides=overrides)
     except OverrideParseException as error:
-        fail(str(error).splitlines()[0])
+        fail(one_sentence(error, overrides))
     return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
 
 
@@ -48,10 +51,10 @@ def check_or_exit(jobs: list[list[str]]) -> None:
         fail(str(error))
 
 
-def fail(sentence: str) -> None:
-    """Say what is wrong and leave."""
+def fail(sentence: str, status: int = 2) -> NoReturn:
+    """Say what is wrong and leave: status 2 for a mistake in the request, 1 for work that failed."""
     print(f"pure-repro: {sentence}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
@@ -67,17 +70,24 @@ def run_composed(tree: DictConfig) -> None:
 def run(config: Config) -> None:
     """Run the stages that are requested and not finished."""
     stages = plan(config)
-    for name, stage in stages.items():
-        if name not in config.stages and not stage.finished:
-            fail(f"stage {name} is needed and not finished: add it, as in stages=[{name},{','.join(config.stages)}]")
+    missing = [name for name, stage in stages.items() if name not in config.stages and not stage.finished]
+    if missing:
+        fail(
+            f"stages=[{','.join(config.stages)}] needs {' and '.join(missing)}, not finished in store={config.store}: "
+            f"take stages=[{','.join(stages)}]"
+        )
     announce(config, stages)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
 
     from pure_repro.launch.stages import run_stage
+    from pure_repro.prm.gate import GateFailed
 
     folders = {name: stage.folder for name, stage in stages.items()}
-    for stage in stages.values():
-        run_stage(stage, config, folders)
+    try:
+        for stage in stages.values():
+            run_stage(stage, config, folders)
+    except GateFailed as error:
+        fail(str(error), status=1)
     conclude(config, stages)
 
 

@@ -3,6 +3,7 @@
 Nothing here has a default: a value's one home is its yaml. Importing this module imports no torch.
 """
 
+from math import comb, perm
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 STAGES = ("base", "prm", "train", "score")
+SPLITS = {"base": 40, "prm": 20, "rl": 20, "validation": 8, "test": 12}  # percent of the embedded problems, by hash
 
 
 class Strict(BaseModel):
@@ -48,6 +50,7 @@ class Model(Strict):
 
     @model_validator(mode="after")
     def heads_divide_hidden_size(self) -> "Model":
+        """Every attention head is as wide as the others."""
         if self.hidden_size % self.heads:
             raise ValueError(f"heads={self.heads} does not divide hidden_size={self.hidden_size}")
         return self
@@ -61,12 +64,23 @@ class Difficulty(Strict):
     multiplications: Annotated[int, Field(ge=0, le=2)] | None
 
     @model_validator(mode="after")
-    def range_is_not_empty(self) -> "Difficulty":
+    def chains_exist(self) -> "Difficulty":
+        """No chain is shorter than its shortest, or than its multiplications."""
         if self.max_operations < self.min_operations:
-            raise ValueError(
-                f"max_operations={self.max_operations} is below min_operations={self.min_operations}"
-            )
+            raise ValueError(f"max_operations={self.max_operations} is below min_operations={self.min_operations}")
+        if (self.multiplications or 0) > self.min_operations:
+            raise ValueError(f"multiplications={self.multiplications} exceeds min_operations={self.min_operations}")
         return self
+
+    def chains(self, modulus: int) -> int:
+        """How many different problems there are: 18 sums and 2 products, none twice in a chain.
+
+        >>> Difficulty(min_operations=1, max_operations=2, multiplications=0).chains(modulus=23)
+        7452
+        """
+        products = (0, 1) if self.multiplications is None else (self.multiplications,)
+        lengths = range(self.min_operations, self.max_operations + 1)
+        return modulus * sum(perm(18, n - k) * perm(2, k) * comb(n, k) for n in lengths for k in products)
 
 
 class ErrorRates(Strict):
@@ -94,7 +108,7 @@ class Data(Strict):
     """The embedded world and its demonstrator."""
 
     name: Literal["embedded"]
-    modulus: Annotated[int, Field(gt=9)]
+    modulus: Annotated[int, Field(gt=9, lt=100)]
     difficulty: Difficulty
     prompt: str
     train_problems: Count
@@ -103,6 +117,7 @@ class Data(Strict):
 
     @model_validator(mode="after")
     def modulus_is_prime(self) -> "Data":
+        """A product by a factor that divides the modulus could erase an error; and the prompt holds the problem."""
         if any(self.modulus % n == 0 for n in range(2, self.modulus)):
             raise ValueError(
                 f"modulus={self.modulus} is not prime, so that a product could erase an error; take 19, 23 or 29"
@@ -139,6 +154,14 @@ class Prm(Strict):
     full_fit: Fit
     gate: Gate
 
+    @model_validator(mode="after")
+    def samples_of_the_demonstrations_fit(self) -> "Prm":
+        """The head is fitted to a part of the demonstrations, and stalled ones are made of a part."""
+        for name in ["head_examples"] + ["filler_examples"] * (self.negatives == "all"):
+            if getattr(self, name) > self.demonstrations:
+                raise ValueError(f"{name}={getattr(self, name)} exceeds demonstrations={self.demonstrations}")
+        return self
+
 
 class Reward(Strict):
     """Reward streams and their weights; ``answered_share`` of the training problems have a known answer."""
@@ -150,30 +173,44 @@ class Reward(Strict):
 
     @model_validator(mode="after")
     def something_is_rewarded(self) -> "Reward":
+        """A run without any reward learns nothing."""
         if self.process_weight == 0 and self.verifiable_weight * self.answered_share == 0:
-            raise ValueError("nothing is rewarded: process_weight and verifiable_weight × answered_share are 0")
+            raise ValueError(
+                f"process_weight={self.process_weight:g} and verifiable_weight × answered_share = "
+                f"{self.verifiable_weight:g} × {self.answered_share:g} reward nothing: raise one of them above 0"
+            )
         return self
 
 
 class Min(Strict):
+    """Softmin-weighted step rewards; ``temperature`` in units of the step reward."""
+
     name: Literal["min"]
     temperature: Positive
 
 
 class MinStrict(Strict):
+    """The exact minimum over the steps still to come."""
+
     name: Literal["min_strict"]
 
 
 class Sum(Strict):
+    """The sum of step rewards, ``gamma`` their discount per step."""
+
     name: Literal["sum"]
     gamma: Rate
 
 
 class Mean(Strict):
+    """The sum over the number of steps."""
+
     name: Literal["mean"]
 
 
 class ReleasedTokenMin(Strict):
+    """The verl release's strict min form."""
+
     name: Literal["released_token_min"]
 
 
@@ -236,6 +273,7 @@ class Train(Strict):
 
     @model_validator(mode="after")
     def updates_divide_the_rollouts(self) -> "Train":
+        """Every optimizer step sees as many responses as the others."""
         rollouts = self.prompts_per_step * self.samples_per_prompt
         if rollouts % self.rollouts_per_update:
             raise ValueError(
@@ -257,12 +295,12 @@ class Score(Strict):
     """Which sets are scored, and how: one greedy sample and ``samples`` sampled ones per problem."""
 
     name: Literal["embedded"]
-    sets: tuple[TestSet, ...]
+    sets: Annotated[tuple[TestSet, ...], Field(min_length=1)]
     problems_per_set: Count
     samples: Count
     temperature: Positive
     top_p: Annotated[float, Field(gt=0, le=1)]
-    checkpoints: tuple[Literal["chosen", "last"], ...]
+    checkpoints: Annotated[tuple[Literal["chosen", "last"], ...], Field(min_length=1)]
 
 
 class Watch(Strict):
@@ -294,7 +332,7 @@ class Config(Strict):
     """A whole run."""
 
     seed: Annotated[int, Field(ge=0)]
-    stages: tuple[Literal["base", "prm", "train", "score"], ...]
+    stages: Annotated[tuple[Literal["base", "prm", "train", "score"], ...], Field(min_length=1)]
     store: Path
     recipe: str
     model: Model
@@ -313,10 +351,46 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def responses_fit_the_context(self) -> "Config":
-        prompt = self.data.difficulty.max_operations + 2  # start value, operations, colon
-        if prompt + self.rollout.max_new_tokens > self.model.context:
+        """The longest prompt and the longest response stay within the positions that the model knows."""
+        difficulties = [self.data.difficulty, *(one.difficulty for one in self.score.sets)]
+        prompt = max(d.max_operations for d in difficulties) + 2  # start value, operations, colon
+        room = self.model.context - prompt
+        if self.rollout.max_new_tokens > room:
             raise ValueError(
                 f"rollout.max_new_tokens={self.rollout.max_new_tokens} and a prompt of {prompt} tokens exceed "
-                f"model.context={self.model.context}"
+                f"model.context={self.model.context}: take at most {room}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def steps_have_different_problems(self) -> "Config":
+        """No problem is twice in a step."""
+        if self.train.prompts_per_step > self.data.train_problems:
+            raise ValueError(
+                f"train.prompts_per_step={self.train.prompts_per_step} exceeds "
+                f"data.train_problems={self.data.train_problems}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def problems_exist(self) -> "Config":
+        """Every split has the problems that are drawn from it; nine in ten of them are soon found."""
+        prm, data = self.prm, self.data
+        drawn = [
+            ("base", "model.demonstrations", self.model.demonstrations, data.difficulty),
+            ("prm", "prm.demonstrations + base_samples", prm.demonstrations + prm.base_samples, data.difficulty),
+            ("rl", "data.train_problems", data.train_problems, data.difficulty),
+            ("validation", "data.validation_problems", data.validation_problems, data.difficulty),
+            *(
+                ("test", "score.problems_per_set", self.score.problems_per_set, one.difficulty)
+                for one in self.score.sets
+            ),
+        ]
+        for split, key, count, difficulty in drawn:
+            there = difficulty.chains(data.modulus) * SPLITS[split] // 100
+            if count > 0.9 * there:
+                raise ValueError(
+                    f"{key}={count} is too many: split {split} has about {there} problems of "
+                    f"{difficulty.min_operations} to {difficulty.max_operations} operations"
+                )
         return self

@@ -2,12 +2,13 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
@@ -23,13 +24,17 @@ class ConfigError(Exception):
 
 def composed(overrides: Sequence[str]) -> Config:
     """The checked configuration for some overrides, as ``composed(["credit=sum", "seed=3"])``."""
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            tree = compose("config", overrides=list(overrides))
+        tree = _tree(overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_sentence(error, overrides)) from error
     return checked(tree)
+
+
+def _tree(overrides: Sequence[str]) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=list(overrides))
 
 
 def checked(tree: DictConfig) -> Config:
@@ -37,37 +42,83 @@ def checked(tree: DictConfig) -> Config:
     try:
         values = OmegaConf.to_container(tree, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(values, dict)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if not _is_choice(part, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        value = "" if isinstance(first["input"], dict) else f"={first['input']}"
-        raise ConfigError(f"{key}{value}: {message[0].lower()}{message[1:]}" if key else message) from error
+        raise ConfigError(of_validation(error.errors()[0], values)) from error
 
 
-def _is_choice(part: str | int, location: tuple) -> bool:
-    """Whether a part of an error's location is the name of a credit form and no key."""
-    return len(location) > 1 and location[0] == "credit" and location[1] == part
+WANTED = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list, as in [a,b]",
+    "too_short": "must name at least one",
+    "missing": "is missing",
+}
+
+
+def of_validation(error: Mapping[str, Any], values: Any) -> str:
+    """What pydantic says of one value, as ``key=value must be …``.
+
+    >>> composed(["train.steps=ten"])
+    Traceback (most recent call last):
+    pure_repro.launch.compose.ConfigError: train.steps=ten must be a whole number
+    """
+    location = [str(part) for part in error["loc"]]
+    if location[:1] == ["credit"]:  # the second part names the credit form and is no key
+        del location[1:2]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        return no_key(key, values)
+    if error["type"] == "value_error":  # a rule between keys, which names them itself
+        sentence = str(error["ctx"]["error"])
+        return f"{key}.{sentence}" if key else sentence
+    wanted = WANTED.get(error["type"], error["msg"].replace("Input should", "must"))
+    given = "" if isinstance(error["input"], dict) else f"={error['input']}"
+    return f"{key}{given} {wanted}"
 
 
 def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
-    """What Hydra says over several lines, with the nearest allowed word."""
+    """What Hydra says over several lines, with the allowed words and the nearest of them."""
     text = str(error)
-    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+    if isinstance(error, OverrideParseException):
+        return f"{error.override} cannot be read: write key=value, as in credit=sum"
+    if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{match[1]} has several values: add -m for a run of each"
+    if match := re.search(r"Could not find '([^'/]+)/([^']+)'", text):
         group, choice = match.groups()
         allowed = sorted(str(p.relative_to(CONF / group).with_suffix("")) for p in (CONF / group).rglob("*.yaml"))
         return f"{group}={choice} is no choice: take one of {', '.join(allowed)}{nearest(choice, allowed)}"
     if match := re.search(r"Could not override '([^']+)'", text):
-        key = match[1]
-        return f"{key} is no key{nearest(key, all_keys())}; see python -m pure_repro --cfg job"
-    if match := re.search(r"Could not append to config.*'([^']+)'", text):
-        return f"{match[1]} cannot be added: it exists, or its group has no such key"
-    words = " ".join(overrides)
-    return f"{text.splitlines()[0]} (in: {words})"
+        keys = [word.partition("=")[0] for word in overrides]
+        choices = [w for w, k in zip(overrides, keys, strict=True) if (CONF / k).is_dir() and k != match[1]]
+        return no_key(match[1], OmegaConf.to_container(_tree(choices)))
+    return f"{text.splitlines()[0]} (in: {' '.join(overrides)})"
+
+
+def no_key(key: str, values: Any) -> str:
+    """A key that does not exist, with those that its group has and the nearest.
+
+    >>> no_key("credit.gama", {"seed": 1, "credit": {"name": "sum", "gamma": 1.0}})
+    'credit.gama is no key: credit has name, gamma; did you mean gamma?'
+    """
+    *path, last = key.split(".")
+    group, siblings = [], values
+    for part in path:
+        if isinstance(siblings.get(part), dict):
+            siblings = siblings[part]
+            group.append(part)
+    names = [name for name in siblings if name != last]
+    hint = nearest(last, names) if group == path else nearest(key, dotted(values))
+    return f"{key} is no key: {'.'.join(group) or 'a run'} has {', '.join(names)}{hint}"
 
 
 def nearest(word: str, allowed: Sequence[str]) -> str:
@@ -76,17 +127,15 @@ def nearest(word: str, allowed: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def all_keys() -> list[str]:
-    """Every key of the default configuration, dotted, groups included."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        tree = OmegaConf.to_container(compose("config"))
+def dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Every key of nested mappings, groups included.
+
+    >>> dotted({"seed": 1, "credit": {"gamma": 1.0}})
+    ['seed', 'credit', 'credit.gamma']
+    """
     keys: list[str] = []
-
-    def walk(prefix: str, value: object) -> None:
+    for name, value in values.items():
+        keys.append(f"{prefix}{name}")
         if isinstance(value, dict):
-            for name, inner in value.items():
-                keys.append(f"{prefix}{name}")
-                walk(f"{prefix}{name}.", inner)
-
-    walk("", tree)
+            keys += dotted(value, f"{prefix}{name}.")
     return keys
