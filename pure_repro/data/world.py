@@ -18,14 +18,15 @@ The modulus is prime so that no multiplication can erase an earlier error (modul
 import hashlib
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pure_repro.config import Difficulty
+from pure_repro.config import Data, Difficulty, TestSet
 from pure_repro.types import Problem
 
+TEST_SEED = 0  # the test problems are the same for every run and seed
 OPERATIONS = tuple(f"{sign}{n}" for sign in "+-" for n in range(1, 10)) + ("*2", "*3")
-SPLITS = {"base": 40, "prm": 20, "rl": 20, "validation": 8, "test": 12}  # percent of all problems, by hash
 
 
 def apply(value: int, operation: str, modulus: int) -> int:
@@ -108,6 +109,25 @@ def draw_problems(
         if question not in problems and split_of(question) == split:
             problems[question] = chain_problem(question, modulus)
     return list(problems.values())
+
+
+def digest(problems: Sequence[Problem]) -> str:
+    """A short hash of questions and answers, in order: two sets with the same digest are the same set.
+
+    >>> digest([chain_problem("14-7+4", modulus=23)])
+    '8f75dc03a8ce'
+    """
+    text = "\n".join(f"{p.question}={p.answer}" for p in problems)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def digests(data: Data, sets: Sequence[TestSet], problems_per_set: int, seed: int) -> dict[str, str]:
+    """The digest of every set of problems that a run reads: training, validation, and the test sets."""
+    drawn = {
+        "train": draw_problems("rl", data.train_problems, data.difficulty, data.modulus, seed),
+        "validation": draw_problems("validation", data.validation_problems, data.difficulty, data.modulus, seed),
+    } | {s.name: draw_problems("test", problems_per_set, s.difficulty, data.modulus, TEST_SEED) for s in sets}
+    return {name: digest(problems) for name, problems in drawn.items()}
 
 
 @dataclass(frozen=True)
