@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pure_repro.config import Data, Difficulty, TestSet
+from pure_repro.config import SPLITS, Data, Difficulty, TestSet
 from pure_repro.types import Problem
 
 TEST_SEED = 0  # the test problems are the same for every run and seed
