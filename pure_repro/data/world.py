@@ -155,15 +155,15 @@ def check(question: str, steps: list[str], modulus: int) -> list[Judgement]:
     ['', 'compute', '']
     >>> [j.kind for j in check("5+9*2", ["next *2", "5*2=10", "thanks", r"\boxed{3}"], modulus=23)]
     ['operand', 'operand', 'other', 'box']
-    >>> [j.kind for j in check("5+9*2", [""], modulus=23)]
-    ['empty']
+    >>> [j.kind for j in check("5+9*2", [""], modulus=23)], [j.kind for j in check("5+9*2", ["have 514"], modulus=23)]
+    (['empty'], ['other'])
     """
     value, operations = parse_question(question)
     done, boxed = 0, False
     judgements = []
     for step in steps:
         due = operations[done] if done < len(operations) else None
-        if boxed:
+        if boxed or any(int(number) >= modulus for number in re.findall(r"\d+", step)):
             judgement = Judgement(False, "other", 0, derails=True)
         elif match := re.fullmatch(r"(\d+)([+\-*]\d)=(\d+)", step):
             said, operation, result = int(match[1]), match[2], int(match[3])

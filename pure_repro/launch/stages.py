@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from pure_repro.config import Config
+from pure_repro.data.world import digests
 from pure_repro.launch.plan import StageRun
 from pure_repro.track.manifest import environment, write_json
 
@@ -32,6 +33,7 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path]) -> None:
                 "seed": config.seed,
                 "config": run.made_of,
                 "inputs": run.inputs,
+                "problems": digests(config.data, config.score.sets, config.score.problems_per_set, config.seed),
                 "seconds": round(time.perf_counter() - start, 1),
                 **environment(),
             },

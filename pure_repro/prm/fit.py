@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2ForToken
 from pure_repro.config import Config, Prm
 from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.world import draw_problems
-from pure_repro.prm.gate import examine
+from pure_repro.prm.gate import examine, in_words
 from pure_repro.prm.labels import world_examples
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.train.policy import load_policy
@@ -41,6 +41,7 @@ def fit_prm(config: Config, base_folder: Path, out: Path) -> None:
     tokenizer.save_pretrained(out / "model")
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
     (out / "gate.json").write_text(json.dumps(report, indent=2))
+    print(in_words(report))
 
 
 def token_classifier(base: PreTrainedModel, extra_layers: int, seed: int) -> Qwen2ForTokenClassification:

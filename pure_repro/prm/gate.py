@@ -117,6 +117,23 @@ def as_rollouts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], response
     )
 
 
+def in_words(report: dict) -> str:
+    """The examination in two lines, as it is printed before any reinforcement.
+
+    >>> print(in_words({"passed": True, "accuracy": 0.98, "bad_found": 0.95, "false_alarms": 0.002,
+    ...                 "calibration_error": 0.01, "probes": {"empty": -1.0, "wait": 1.0}}))
+    reward model passed: 98.0 % of steps judged right, 95.0 % of bad steps found, 0.2 % false alarms, calibration error 0.010
+    worst step score of answers that say nothing: empty -1.00, wait +1.00
+    """
+    return (
+        f"reward model {'passed' if report['passed'] else 'FAILED'}: {100 * report['accuracy']:.1f} % of steps judged "
+        f"right, {100 * report['bad_found']:.1f} % of bad steps found, {100 * report['false_alarms']:.1f} % false alarms, "
+        f"calibration error {report['calibration_error']:.3f}\n"
+        "worst step score of answers that say nothing: "
+        + ", ".join(f"{name.replace('_', ' ')} {score:+.2f}" for name, score in report["probes"].items())
+    )
+
+
 class GateFailed(Exception):
     """The reward model is not good enough to be trained against."""
 

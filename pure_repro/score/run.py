@@ -7,15 +7,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pure_repro.config import Config
-from pure_repro.data.world import draw_problems
+from pure_repro.data.world import TEST_SEED, draw_problems
 from pure_repro.grading import extract_answer, grade_many
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
 from pure_repro.track.manifest import write_json
 from pure_repro.train.policy import load_policy
 from pure_repro.watch.signals import mean
-
-TEST_SEED = 0  # the test problems are the same for every run and seed
 
 
 def score(config: Config, checkpoints: dict[str, Path], out: Path) -> None:

@@ -81,6 +81,9 @@ class Run:
         )
         progress = load_state(out / "state.pt", policy, optimizer)
         problems = draw_problems("rl", data.train_problems, data.difficulty, data.modulus, config.seed)
+        answers = {p.id: str(p.answer) for p in problems}
+        problems = hide_answers(problems, config.reward.answered_share, config.seed)
+        write_json(out / "answered.json", {"problems": [p.id for p in problems if p.answer is not None]})
         journals = [Journal(out / f"{name}.jsonl") for name in ("metrics", "validation", "rollouts")]
         for journal in journals:
             journal.cut_after(progress.step)
@@ -93,8 +96,8 @@ class Run:
             prm=None if prm is None else load_prm(prm),
             optimizer=optimizer,
             progress=progress,
-            problems=hide_answers(problems, config.reward.answered_share, config.seed),
-            answers={p.id: str(p.answer) for p in problems},
+            problems=problems,
+            answers=answers,
             validation=draw_problems(
                 "validation", data.validation_problems, data.difficulty, data.modulus, config.seed
             ),
