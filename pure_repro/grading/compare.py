@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial
+from operator import eq
 
 from pure_repro.grading.cheap import close, rational
 from pure_repro.grading.nodes import (
@@ -158,7 +159,7 @@ class Comparison:
     def any_order(self, left: tuple[Node, ...], right: tuple[Node, ...]) -> bool:
         """Every item has its own partner; identical ones are paired first, because they cost nothing."""
         rest = list(right)
-        unmatched = [item for item in left if not remove(rest, item.__eq__)]
+        unmatched = [item for item in left if not remove(rest, partial(eq, item))]
         return len(unmatched) == len(rest) and all(remove(rest, partial(self.same, item)) for item in unmatched)
 
     def same_region(self, left: Region, right: Node) -> bool:
@@ -167,6 +168,8 @@ class Comparison:
             pairs = self.all_same if left.operation == "difference" else self.any_order
             if pairs(left.parts, right.parts):
                 return True
+        if isinstance(right, Bag) and not all(isinstance(item, Leaf) for item in right.items):
+            return False
         return self.algebra.same_region(left, right)
 
     def same_ratio(self, left: Ratio, right: Ratio) -> bool:

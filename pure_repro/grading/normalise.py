@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from pure_repro.grading.tex import TOKEN, Unparsable, closing_brace, closing_bracket
+from pure_repro.grading.tex import CLOSERS, OPENERS, TOKEN, Unparsable, closing_brace, closing_bracket
 from pure_repro.grading.vocabulary import (
     FUNCTIONS,
     LABELS,
@@ -21,7 +21,7 @@ from pure_repro.grading.vocabulary import (
 )
 
 LONGEST = 2_000  # characters; the longest reference of the six benchmarks has 348
-DEEPEST = 40  # nested braces
+DEEPEST = 40  # nested brackets
 
 Rule = Callable[[str], str]
 
@@ -55,7 +55,10 @@ def drop_delimiters(text: str) -> str:
 
     >>> drop_delimiters("$x$"), drop_delimiters(r"\(x\)"), drop_delimiters("$18.90")
     ('x', 'x', '\\$18.90')
+    >>> drop_delimiters(r"\text{$\frac12$}")
+    '\\frac12'
     """
+    text = re.sub(r"\\(?:text|textbf|mbox)\s*\{\s*\$([^$]*)\$\s*\}", r"\1", text)
     if len(re.findall(r"(?<!\\)\$", text)) % 2:
         text = re.sub(r"(?<!\\)\$(?=\s*\.?\d)", r"\\$", text, count=1)
     return re.sub(r"(?<!\\)(?:\$|\\[()\[\]])", "", text)
@@ -88,7 +91,8 @@ def unify_commands(text: str) -> str:
     >>> unify_commands(r"\dfrac{1}{2} \leqslant \mathrm{cm} \mathbf{v}")
     '\\frac{1}{2} \\le \\text{cm} {v}'
     """
-    text = NAMED_FUNCTION.sub(r"\\\1 ", text)
+    text = re.sub(r"\\mathrm\s*\{\s*([eid])\s*\}", r"\1", NAMED_FUNCTION.sub(r"\\\1 ", text))
+    text = re.sub(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}", r"\\binom{\1}{\2}", text)
     text = STYLE.sub("", TEXT.sub(r"\\text", text))
     text = MATRIX.sub(r"\\\1{pmatrix}", re.sub(r"\\mathbb\s*\{?\s*R\s*\}?", r"\\mathbb{R}", text))
     text = re.sub(r"\^\s*\{?((?:\s*\\prime)+)\s*\}?", lambda match: "'" * match[1].count("prime"), text)
@@ -190,28 +194,69 @@ def mark_degrees(text: str) -> str:
     return re.sub(r"(?<!\\)%", r"\\%", text)
 
 
-def open_text(text: str) -> str:
-    r"""Text that is not a label: numbers in words, ``or``, ``and``, and mathematics set as text.
+def plain_indices(text: str) -> str:
+    r"""Words as indices, without the font.
 
-    >>> open_text(r"2 \text{ or } 3"), open_text(r"\text{two}"), open_text(r"\text{5 cm}")
-    ('2 \\lor  3', '2', '5 cm')
-    >>> open_text("x and y")
-    'x \\land  y'
+    >>> plain_indices(r"m_{\max }"), plain_indices(r"m_{\text{max}}"), plain_indices(r"52_{\text{eight}}")
+    ('m_{max}', 'm_{max}', '52_{8}')
+    """
+    text = re.sub(r"_\{\s*\\(max|min)\s*\}", r"_{\1}", text)
+    words = r"_\{\s*\\text\{\s*([^{}]*?)\s*\}\s*\}"
+    return re.sub(words, lambda match: f"_{{{NUMBER_WORDS.get(match[1], match[1])}}}", text)
+
+
+SCIENTIFIC = re.compile(
+    r"(?<![a-zA-Z\\\d.])(\d+(?:\.\d*)?|\.\d+)[eE]([-+]?\d+)(?![\d.a-zA-Z(^]|\\(?!text|cdot|times|%))"
+)
+
+
+def scientific_notation(text: str) -> str:
+    r"""``1.5e-3`` as a power of ten; ``4e`` and ``4e-2t`` stay products with Euler's number.
+
+    >>> scientific_notation("4.5e33"), scientific_notation("1E-08"), scientific_notation("7p+4e")
+    ('4.5\\cdot 10^{33}', '1\\cdot 10^{-08}', '7p+4e')
+    """
+    return SCIENTIFIC.sub(r"\1\\cdot 10^{\2}", text)
+
+
+def mark_conjunctions(text: str) -> str:
+    r"""``or`` and ``and`` between answers, as ``\lor`` and ``\land``.
+
+    >>> mark_conjunctions(r"2 \text{ or } 3"), mark_conjunctions("x and y"), mark_conjunctions("salt and pepper")
+    ('2 \\lor  3', 'x \\land  y', 'salt and pepper')
+    """
+    text = re.sub(r"\\text\{[\s,]*(or|and)[\s,]*\}", r"\\l\1 ", text)
+    return re.sub(r"(?<![a-zA-Z]{2})\s+(or|and)\s+(?![a-zA-Z]{2})", r" \\l\1  ", text)
+
+
+def join_text(text: str) -> str:
+    r"""Words set one by one.
+
+    >>> join_text(r"\text{two} \text{ lines}")
+    '\\text{two lines}'
+    """
+    adjacent = re.compile(r"\\text\{\s*([^{}]*?)\s*\}\s*\\text\{\s*")
+    while adjacent.search(text):
+        text = adjacent.sub(r"\\text{\1 ", text, count=1)
+    return text
+
+
+def open_text(text: str) -> str:
+    r"""Text that is no label: a number in words, mathematics set as text, a list.
+
+    >>> open_text(r"\text{two}"), open_text(r"\text{5 cm}"), open_text(r"\text{A,C}")
+    ('2', '5 cm', '\\text{A}, \\text{C}')
     """
 
     def replace(match: re.Match[str]) -> str:
         words = match[1].strip(" ,")
-        if words in ("or", "and"):
-            return rf"\l{words} "
         if words.lower() in NUMBER_WORDS:
             return NUMBER_WORDS[words.lower()]
         if re.search(r"\d", words):
             return words
         return ", ".join(rf"\text{{{word.strip()}}}" for word in match[1].split(","))
 
-    text = re.sub(r"_\{\\text\{([^{}]*)\}\}", r"_{\1}", text)
-    text = re.sub(r"\\text\{([^{}]*)\}", replace, text)
-    return re.sub(r"(?<![a-zA-Z]{2})\s+(or|and)\s+(?![a-zA-Z]{2})", r" \\l\1  ", text)
+    return re.sub(r"\\text\{([^{}]*)\}", replace, text)
 
 
 WORDS = r"[a-zA-Z]+\.?(?:[ /-]+[a-zA-Z]+\.?)*"
@@ -242,8 +287,10 @@ def trim_punctuation(text: str) -> str:
     >>> trim_punctuation(" 5. "), trim_punctuation("x=5,"), trim_punctuation(r"{}^2\{\}")
     ('5', 'x=5', '^2\\{\\}')
     """
-    text = re.sub(r"(?<!\\)\{\s*\}", "", text)
-    return re.sub(r"^[\s,;]+", "", text).rstrip(" .,;")
+    text = re.sub(r"(?<!\\)\{\s*\}", "", text).lstrip(" ,;")
+    while text.endswith((" ", ".", ",", ";")) and text[-2:-1] != "\\":
+        text = text[:-1]
+    return text
 
 
 RULES: tuple[Rule, ...] = (
@@ -254,8 +301,12 @@ RULES: tuple[Rule, ...] = (
     drop_layout,
     unify_commands,
     plain_programs,
+    scientific_notation,
     brace_arguments,
     mark_degrees,
+    plain_indices,
+    mark_conjunctions,
+    join_text,
     open_text,
     mark_plain_labels,
     trim_punctuation,
@@ -263,10 +314,14 @@ RULES: tuple[Rule, ...] = (
 
 
 def depth_of(text: str) -> int:
-    """How deep braces nest."""
+    r"""How deep brackets of any kind nest.
+
+    >>> depth_of(r"\frac{(1+\sqrt{5})}{2}")
+    3
+    """
     depth = deepest = 0
-    for brace in re.findall(r"(?<!\\)[{}]", text):
-        depth += 1 if brace == "{" else -1
+    for token in TOKEN.findall(text):
+        depth += (token in OPENERS) - (token in CLOSERS)
         deepest = max(deepest, depth)
     return deepest
 
@@ -275,7 +330,7 @@ def depth_of(text: str) -> int:
 def normalise(text: str) -> str:
     r"""Canonical LaTeX of an answer.
 
-    Raises ``Unparsable`` where the text is longer than 2,000 characters, nests deeper than 40 braces or lacks
+    Raises ``Unparsable`` where the text is longer than 2,000 characters, nests deeper than 40 brackets or lacks
     a brace.
 
     >>> normalise(r"$\left(\tfrac12,\, 90^\circ\right)$.")
@@ -284,7 +339,7 @@ def normalise(text: str) -> str:
     if len(text) > LONGEST:
         raise Unparsable(f"longer than {LONGEST} characters")
     if depth_of(text) > DEEPEST:
-        raise Unparsable(f"nests deeper than {DEEPEST} braces")
+        raise Unparsable(f"nests deeper than {DEEPEST} brackets")
     for rule in RULES:
         text = rule(text)
     return text

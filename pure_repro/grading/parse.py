@@ -64,7 +64,7 @@ def either(*options: Node) -> Node:
     return next(iter(flat)) if len(flat) == 1 else Either(tuple(flat))
 
 
-CHOICE = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])[.:)]|([A-J])(?=$))[\s:.,]*(.*)", re.DOTALL)
+CHOICE = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])\s*[.:)]|([A-J])(?=$))[\s:.,]*(.*)", re.DOTALL)
 
 
 def choices(latex: str) -> list[Node]:
@@ -110,7 +110,7 @@ def several(latex: str) -> Node:
         raise Unparsable("empty")
     if len(items) == 1:
         return items[0]
-    if len({item.name for item in items if isinstance(item, Named)}) == 1 and all(map(is_region, items)):
+    if any(map(is_region, items)) and all(is_named(item, items[0]) for item in items):
         operation = "union" if r"\lor" in separators else "intersection"
         return Named(items[0].name, Region(operation, tuple(item.value for item in items)))  # type: ignore[union-attr]
     listed = bag(items)
@@ -120,9 +120,14 @@ def several(latex: str) -> Node:
 
 
 def is_region(node: Node) -> bool:
-    """Whether a node is an inequality, an interval or a union of them."""
+    """Whether a node is an inequality: a name and its interval."""
     inner = node.value if isinstance(node, Named) else node
     return isinstance(inner, Region) or (isinstance(inner, Group) and len(inner.items) == 2)
+
+
+def is_named(node: Node, other: Node) -> bool:
+    """Whether two nodes speak of the same name."""
+    return isinstance(node, Named) and isinstance(other, Named) and node.name == other.name
 
 
 def bag(items: list[Node]) -> Node:
@@ -130,10 +135,10 @@ def bag(items: list[Node]) -> Node:
     flat: list[Node] = []
     for item in items:
         inner = item.value if isinstance(item, Named) else item
-        flat.extend(inner.items if isinstance(inner, Bag) else [item])
+        flat.extend(inner.items if isinstance(inner, Bag) and inner.items else [item])
     if len(flat) > MOST_ITEMS:
         raise Unparsable(f"more than {MOST_ITEMS} items")
-    return flat[0] if len(flat) == 1 else Bag(tuple(flat))
+    return flat[0] if len(flat) == 1 and flat != [Bag(())] else Bag(tuple(flat))
 
 
 def single(latex: str) -> Node:

@@ -21,7 +21,7 @@ CONSTANTS = {r"\pi": sympy.pi, "e": sympy.E, "i": sympy.I}
 DIGITS = 50  # of a value at a point
 DECISIVE_DIGITS = 200  # that must agree where sympy proves nothing
 ON_INTEGERS = (sympy.floor, sympy.ceiling, sympy.factorial, sympy.binomial)
-POINTS = 5
+POINTS = 6
 
 
 class Converter(_Latex2Sympy):
@@ -69,7 +69,7 @@ def points(*expressions: Expr) -> list[dict[Symbol, Expr]]:
     whole = any(one.has(*ON_INTEGERS) for one in expressions)
     return [
         {
-            symbol: Integer(5 + 7 * k + 3 * n)
+            symbol: Integer(6 + k + 4 * (n if k % 2 else len(symbols) - n))
             if whole
             else Rational((-1) ** (k // 2 + n * k) * (17 + 31 * k + 13 * n), 29)
             for n, symbol in enumerate(symbols)
@@ -79,17 +79,17 @@ def points(*expressions: Expr) -> list[dict[Symbol, Expr]]:
 
 
 def is_real_at(value: Expr, point: dict[Symbol, Expr]) -> bool:
-    """Whether no root and no logarithm of a negative number is taken."""
+    """Whether no root, logarithm or factorial of a negative number is taken."""
     taken = [root.base for root in value.atoms(sympy.Pow) if not root.exp.is_integer]
-    taken += [logarithm.args[0] for logarithm in value.atoms(sympy.log)]
+    taken += [function.args[0] for function in value.atoms(sympy.log, sympy.factorial)]
     return not any(part.xreplace(point).evalf().is_negative for part in taken)
 
 
 def differ(left: Expr, right: Expr) -> bool | None:
     """Whether two expressions take different values somewhere; ``None`` where no point gives both a value.
 
-    Points with roots or logarithms of negative numbers are passed over if there are others: √a·√b and √(ab) are
-    equal where all of it is real.
+    Points with roots, logarithms or factorials of negative numbers are passed over if there are others: √a·√b and
+    √(ab) are equal where all of it is real.
     """
     compared = False
     everywhere = points(left, right)
@@ -126,8 +126,17 @@ def same_value(left: Expr, right: Expr) -> bool:
     difference = (left - right).xreplace(positive)
     if is_zero(difference):
         return True
-    exact = difference.is_rational_function() or (not difference.free_symbols and difference.is_algebraic)
-    return not exact and agree(difference)
+    return not is_exact(difference) and agree(difference)
+
+
+def is_exact(difference: Expr) -> bool:
+    """Whether sympy's reduction of an expression is final: only rational numbers, variables, integer powers."""
+    powers = all(power.exp.is_Integer for power in difference.atoms(sympy.Pow))
+    return (
+        powers
+        and difference.is_rational_function()
+        and all(atom.is_Rational or atom.is_Symbol for atom in difference.atoms())
+    )
 
 
 def agree(difference: Expr) -> bool:

@@ -24,7 +24,7 @@ UNICODE = {  # a character: the same in LaTeX
     "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "²": "^{2}", "³": "^{3}", "α": r"\alpha ", "β": r"\beta ",
     "γ": r"\gamma ", "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ", "μ": r"\mu ", "ω": r"\omega ",
     "φ": r"\phi ", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "⟨": r"\langle ", "⟩": r"\rangle ",
-    "，": ",", "（": "(", "）": ")", "：": ":", "€": r"\text{EUR}", "£": r"\text{GBP}",
+    "，": ",", "。": ".", "（": "(", "）": ")", "：": ":", "€": r"\text{EUR}", "£": r"\text{GBP}",
 }  # fmt: skip
 
 SYNONYMS = {  # a command: the same under its one name

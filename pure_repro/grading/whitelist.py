@@ -24,6 +24,7 @@ PRODUCTS = {r"\cdot": r"\cdot ", r"\times": r"\cdot ", "*": r"\cdot ", "/": "/",
 BRACKETS = {"(": ")", "[": "]", "{": "}", "|": "|", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
 CONSTANTS = {r"\pi", "e", "i"}
 LETTERS = {"\\" + name for name in GREEK} | CONSTANTS
+FUNCTION_NAMES = set("fghpquvyFGHINPQSTV")
 ACCENTS = {r"\hat", r"\bar", r"\tilde", r"\dot", r"\ddot", r"\overline"}
 
 
@@ -214,6 +215,10 @@ class Rewriter:
             name += "_{" + self.literal() + "}"
         if self.peek().startswith("'"):
             name += self.take()
+        following = self.tokens[self.at : self.at + 3]
+        if name in FUNCTION_NAMES and len(following) == 3 and following[1].isdigit() and following[::2] == ["(", ")"]:
+            name += "".join(following)  # f(0) is no product with zero
+            self.at += 3
         return variable(name)
 
     def literal(self) -> str:

@@ -1,0 +1,192 @@
+"""Any string gets a verdict in time, and nothing it says is ever run."""
+
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pure_repro
+from pure_repro.grading import answers_match, extract_answer, grade, grade_many, published
+from pure_repro.grading.pool import Pool, Worker
+from pure_repro.grading.strict import judge
+from tests.grading.conftest import table
+from tests.grading.hostile import HOSTILE
+
+ROOT = Path(pure_repro.__file__).parents[1]
+ANSWERS = sorted({row["answer"] for row in table("verdicts.tsv")})
+DEADLINE = 2.0
+LATEX = st.text(alphabet=r"\{}()[]^_$%&,;:=<>+-*/!|. 0123456789abcxyzπ√", max_size=60)
+
+
+def job(answer: str, reference: str = r"\sqrt{2}x", profile: str = "strict") -> dict[str, str | float]:
+    return {"profile": profile, "answer": answer, "reference": reference, "rel_tol": 0.0, "abs_tol": 0.0}
+
+
+def test_hostile_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every one gets a verdict within its deadline, none is right, no file appears, memory stays bounded."""
+    assert len(HOSTILE) >= 500
+    monkeypatch.chdir(tmp_path)
+    pool, slowest, statuses = Pool(1, 1024), 0.0, Counter()
+    pool.ask(job("1"), DEADLINE)  # starts the worker
+    for text in HOSTILE:
+        for reference in (r"\sqrt{2}x", r"(1,\frac{\pi}{2}]"):
+            pool.slots.put(pool.slots.get() or Worker(1024))  # a dead one is replaced outside the measured time
+            start = time.perf_counter()
+            verdict = judge(text, reference) or pool.ask(job(text, reference), DEADLINE)
+            slowest = max(slowest, time.perf_counter() - start)
+            statuses[verdict.status] += 1
+            assert verdict.status in ("wrong", "unparsable", "timeout"), (text[:80], verdict)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    pool.close()
+    print(statuses, f"slowest {slowest:.2f} s, largest worker {peak:.0f} MiB")
+    assert slowest < DEADLINE + 1.0
+    assert statuses["timeout"] <= 40
+    assert not list(tmp_path.iterdir())
+
+
+def test_hostile_responses_in_every_profile() -> None:
+    for profile in ("strict", "published"):
+        for text in HOSTILE:
+            extract_answer(text, profile)
+            extract_answer(rf"\boxed{{{text}}}", profile)
+    for text in HOSTILE:
+        published.judge(text[:5000], r"\frac{1}{2}")
+
+
+def test_the_parser_runs_no_text() -> None:
+    """An audit hook sees every compile, write and process start of a worker's algebra: there is none."""
+    program = """
+import sys
+from pure_repro.grading.strict import judge
+from pure_repro.grading.sympy_algebra import SympyAlgebra
+from tests.grading.conftest import table
+algebra = SympyAlgebra()
+rows = table("verdicts.tsv")
+for row in rows[::40]:
+    judge(row["answer"], row["reference"], algebra=algebra)
+seen = []
+def watch(event, arguments):
+    if event == "compile" and not str(arguments[1]).endswith(".py"):
+        seen.append((event, arguments))
+    if event == "open" and set(str(arguments[1])) & set("wax+") or event in ("os.system", "subprocess.Popen", "os.remove"):
+        seen.append((event, arguments))
+sys.addaudithook(watch)
+for row in rows:
+    judge(row["answer"], row["reference"], algebra=algebra)
+sys.exit(repr(seen[:3]) if seen else 0)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_gets_a_verdict(text: str) -> None:
+    for profile in ("strict", "published"):
+        grade(text, "1", profile)
+    assert grade(rf"\boxed{{{text}}}", r"\sqrt{2}").status != "timeout"
+
+
+@settings(max_examples=300, deadline=None)
+@given(LATEX, st.sampled_from(ANSWERS))
+def test_symmetric(one: str, other: str) -> None:
+    assert answers_match(one, other) == answers_match(other, one)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(-(10**12), 10**12), st.integers(-(10**12), 10**12))
+def test_integers(one: int, other: int) -> None:
+    assert answers_match(str(one), str(other)) == (one == other)
+    assert answers_match(f"{one:,}", f"{one}.0")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.fractions(max_denominator=10**6), st.integers(2, 99))
+def test_fractions(value, factor: int) -> None:
+    latex = rf"\frac{{{value.numerator * factor}}}{{{value.denominator * factor}}}"
+    assert answers_match(latex, f"{value.numerator}/{value.denominator}")
+    assert not answers_match(latex, rf"\frac{{{value.numerator + 1}}}{{{value.denominator}}}")
+
+
+def test_only_the_slow_answer_times_out() -> None:
+    responses = [r"\boxed{\sqrt{8}}", r"\boxed{(10!)!}", r"\boxed{\sqrt{12}}", "none", r"\boxed{(10!)!+1}"]
+    references = [r"2\sqrt{2}", "1", r"2\sqrt{2}", "1", "2"]
+    start = time.perf_counter()
+    verdicts = grade_many(responses, references, deadline=1.0)
+    assert [verdict.status for verdict in verdicts] == ["correct", "timeout", "wrong", "no_answer", "timeout"]
+    assert time.perf_counter() - start < 15
+
+
+def test_memory_is_bounded() -> None:
+    pool = Pool(1, 400)
+    assert pool.ask(job(r"\lfloor 10^{10^{9}} \rfloor", "1"), 20.0).status == "timeout"
+    assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), 5.0).status == "correct"
+    (worker,) = [pool.slots.get()]
+    assert resource.prlimit(worker.process.pid, resource.RLIMIT_AS) == (400 * 2**20, 400 * 2**20)
+    pool.slots.put(worker)
+    pool.close()
+
+
+def test_a_worker_that_cannot_start_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="memory_mib=1 bounds it"):
+        Pool(1, 1).ask(job("x"), 5.0)
+
+
+def test_a_killed_worker_is_replaced() -> None:
+    pool = Pool(1, 1024)
+    assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), 5.0).correct
+    worker = pool.slots.get()
+    worker.process.kill()
+    pool.slots.put(worker)
+    assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), 5.0).status == "timeout"
+    assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), 5.0).correct
+    pool.close()
+
+
+def test_a_worker_ends_itself_if_nobody_does() -> None:
+    """A parent that was killed cannot end its worker; the kernel's timer does."""
+    worker = Worker(1024)
+    line = '{"profile": "strict", "answer": "(10!)!", "reference": "1", "rel_tol": 0, "abs_tol": 0, "deadline": 0.2}\n'
+    worker.stdin.write(line.encode())
+    worker.stdin.flush()
+    assert worker.process.wait(timeout=10) != 0
+
+
+def test_threads_may_grade() -> None:
+    """No signals are used, so a thread that is not the main one gets the same verdicts."""
+    verdicts: dict[int, list[str]] = {}
+
+    def run(n: int) -> None:
+        responses = [rf"\boxed{{\sqrt{{{8 * k * k}}}}}" for k in range(1, 9)]
+        verdicts[n] = [v.status for v in grade_many(responses, [rf"{2 * k}\sqrt{{2}}" for k in range(1, 9)])]
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verdicts == {n: ["correct"] * 8 for n in range(4)}
+
+
+def test_importing_is_light() -> None:
+    """Neither the caller nor a worker imports torch; the caller imports no sympy."""
+    check = "import sys, pure_repro.grading as g; g.grade('a box: ' + chr(92) + 'boxed{7}', '7.0'); "
+    caller = subprocess.run(
+        [sys.executable, "-c", check + "sys.exit(bool({'sympy', 'torch', 'antlr4', 'numpy'} & sys.modules.keys()))"],
+        cwd=ROOT,
+    )
+    worker = subprocess.run(
+        [sys.executable, "-c", "import sys, pure_repro.grading.worker, pure_repro.grading.sympy_algebra; "
+         "sys.exit('torch' in sys.modules)"],
+        cwd=ROOT,
+    )  # fmt: skip
+    assert (caller.returncode, worker.returncode) == (0, 0)
