@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pure_repro.report import Cell
 
 SETS = ("chain3", "chain4", "chain5", "mult4", "chain6")
@@ -54,8 +56,10 @@ def stage(store: Path, name: str, address: str, seed: int, config: dict[str, Any
         "config": {"seed": seed} | config,
         "inputs": {},
         "seconds": 12.5,
-        "versions": {"torch": "2.13.0"},
+        "code": "0123456789ab",
+        "packages": {"torch": "2.13.0"},
     }
+    (folder / "config.yaml").write_text(yaml.safe_dump({"stage": name, "inputs": {}, "seed": seed} | config))
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

@@ -122,21 +122,27 @@ def read_runs(cells: Mapping[str, Sequence[Cell]]) -> dict[str, list[Run]]:
 
 
 def write_manifest(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
-    """Write which stages fill which cell, and of every stage its seed, cost and versions, once.
+    """Write which stages fill which cell, of every stage its seed and cost, and every environment, once.
 
-    ``config`` and ``inputs`` stay behind: an address is the hash of both.
+    An address is the hash of a stage's configuration and inputs, so that these stay behind.
     """
     stages: dict[str, Record] = {}
+    environments: list[Record] = []
     filled = []
     for cell in (c for group in by_row(cells, rows).values() for c in group):
-        addresses = {}
-        for stage, folder in cell.stages.items():
-            manifest = json.loads((folder / "manifest.json").read_text())
-            addresses[stage] = manifest["address"]
-            stages[f"{stage}/{manifest['address']}"] = {
-                k: v for k, v in manifest.items() if k not in ("config", "inputs", "address")
-            }
-        filled.append({"row": cell.row, "seed": cell.seed, **addresses})
-    total = round(sum(stage["seconds"] for stage in stages.values()), 1)
-    manifest = {"seconds": total, "cells": filled, "stages": dict(sorted(stages.items()))}
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=False) + "\n")
+        manifests = {s: json.loads((folder / "manifest.json").read_text()) for s, folder in cell.stages.items()}
+        filled.append({"row": cell.row, "seed": cell.seed} | {s: m["address"] for s, m in manifests.items()})
+        for stage, manifest in manifests.items():
+            own = {key: manifest.pop(key) for key in ("seed", "seconds")}
+            environment = {k: v for k, v in manifest.items() if k not in ("stage", "address", "config", "inputs")}
+            if environment not in environments:
+                environments.append(environment)
+            stages[f"{stage}/{manifest['address']}"] = own | {"environment": environments.index(environment)}
+    seconds = round(sum(stage["seconds"] for stage in stages.values()), 1)
+    manifest = {
+        "seconds": seconds,
+        "cells": filled,
+        "stages": dict(sorted(stages.items())),
+        "environments": environments,
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")

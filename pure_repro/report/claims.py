@@ -126,12 +126,10 @@ def fewer_steps_than_verifiable(runs: Runs, row: str, rewards: str) -> Claim:
     ratios = [_ratio(ours, vr, 1.0) for ours, vr in pairs]
     fewer = sum(ratio < 1 for ratio in ratios)
     share = wilson(fewer, len(pairs))
-    ratio = over_seeds(ratios)
-    all_reached = bool(pairs) and all(map(isfinite, ratios))
-    # A mean needs every seed's ratio; 2 − ratio turns "below 1" into "above 1".
-    verdict = (
-        decide(Interval(2 - ratio.estimate, 2 - ratio.high, 2 - ratio.low), 1) if all_reached else decide(share, 0.5)
-    )
+    verdict = decide(share, 0.5)
+    if pairs and all(map(isfinite, ratios)):
+        saved = paired_difference([1.0] * len(ratios), ratios)  # the share of PURE-VR's steps that was not needed
+        verdict = decide(saved, 0.0)
     lines = []
     for level in (0.8, 0.9, 1.0):
         at_level = [_ratio(ours, vr, level) for ours, vr in pairs]

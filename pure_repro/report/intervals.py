@@ -4,12 +4,14 @@ Accuracies are shares in [0, 1]. Every interval is a 95 % one.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes seconds to import
 
 LEVEL = 0.95
 
@@ -22,14 +24,14 @@ class Interval(NamedTuple):
     high: float
 
 
-def crossed_bootstrap(sets: Sequence[Float[ndarray, "seed problem"]], draws: int = 4000, seed: int = 0) -> Interval:
+def crossed_bootstrap(sets: Sequence[Float[ndarray, "seed _"]], draws: int = 4000, seed: int = 0) -> Interval:
     """Percentile bootstrap over seeds and problems of ``θ = mean_sets mean_seeds mean_problems xₛₚ``.
 
     A draw resamples the seeds, once for all sets, then the problems of each set. Every seed answers the same
     problems, so that the draw of problems is shared by the seeds: resampling them within each seed would
     count one hard problem as many independent ones and give intervals that are too narrow (Owen 2007, "The
     pigeonhole bootstrap"). With one seed the interval holds over problems alone. ``seed`` fixes the draws,
-    nothing else: the same scores give the same interval.
+    nothing else: the same scores give the same interval. A set is ``(seed, problem)``; sets may differ in size.
 
     >>> right = np.array([[1.0, 0.0, 1.0, 1.0], [1.0, 0.0, 0.0, 1.0]])
     >>> theta, low, high = crossed_bootstrap([right])
@@ -38,31 +40,31 @@ def crossed_bootstrap(sets: Sequence[Float[ndarray, "seed problem"]], draws: int
     >>> crossed_bootstrap([np.ones((3, 5)), np.zeros((3, 7))])
     Interval(estimate=0.5, low=0.5, high=0.5)
     """
-    rng = np.random.default_rng(seed)
-    num_seeds = sets[0].shape[0]
-    seed_weights = _resampling_weights(rng, draws, num_seeds)
+    seed_counts = _resampled_counts((seed, 0), draws, sets[0].shape[0])
     means = np.zeros(draws)
-    for right in sets:
-        problem_weights = _resampling_weights(rng, draws, right.shape[1])
-        means += np.einsum("ds,sp,dp->d", seed_weights, right, problem_weights, optimize=True)
+    for i, right in enumerate(sets, start=1):
+        problem_counts = _resampled_counts((seed, i), draws, right.shape[1])
+        means += np.einsum("ds,sp,dp->d", seed_counts, right, problem_counts, optimize=True) / right.size
     low, high = np.quantile(means / len(sets), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     estimate = np.mean([right.mean() for right in sets])
     return Interval(float(estimate), float(low), float(high))
 
 
-def _resampling_weights(rng: np.random.Generator, draws: int, size: int) -> Float[ndarray, "draw item"]:
-    """How often each of ``size`` items is drawn in a resample with replacement, as weights that sum to 1."""
-    return rng.multinomial(size, np.full(size, 1 / size), size=draws) / size
+@cache
+def _resampled_counts(seed: tuple[int, int], draws: int, size: int) -> Float[ndarray, "draw item"]:
+    """How often each of ``size`` items is drawn in a resample with replacement, over many draws."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(size, np.full(size, 1 / size), size=draws).astype(float)
 
 
 def wilson(successes: int, trials: int) -> Interval:
     """Wilson score interval of a share, ``(p̂ + z²/2n ± z √(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n)``, z = 1.96.
 
     Unlike the normal interval it stays honest at 0 and 1: three successes of three leave the true share
-    anywhere above 0.44. No trials leave it anywhere.
+    anywhere above 0.43. No trials leave it anywhere.
 
     >>> [round(x, 3) for x in wilson(3, 3)], [round(x, 3) for x in wilson(5, 5)]
-    ([1.0, 0.438, 1.0], [1.0, 0.566, 1.0])
+    ([1.0, 0.439, 1.0], [1.0, 0.566, 1.0])
     >>> wilson(0, 0)
     Interval(estimate=nan, low=0.0, high=1.0)
     """
@@ -84,12 +86,10 @@ def over_seeds(values: Sequence[float]) -> Interval:
     >>> over_seeds([0.5])
     Interval(estimate=0.5, low=-inf, high=inf)
     """
-    from scipy.stats import t  # half a second, and only a report needs it
-
     if len(values) < 2:
         return Interval(float(np.mean(values)) if values else float("nan"), -float("inf"), float("inf"))
     mean, count = float(np.mean(values)), len(values)
-    half = float(t.ppf((1 + LEVEL) / 2, count - 1) * np.std(values, ddof=1) / count**0.5)
+    half = float(stdtrit(count - 1, (1 + LEVEL) / 2) * np.std(values, ddof=1) / count**0.5)
     return Interval(mean, mean - half, mean + half)
 
 

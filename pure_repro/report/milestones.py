@@ -17,7 +17,7 @@ HOW_IT_BROKE = (
 )
 
 
-def steps_to_reach(steps: Sequence[float], accuracy: Sequence[float], target: float) -> float:
+def steps_to_reach(steps: Sequence[int], accuracy: Sequence[float], target: float) -> float:
     """The step at which a curve first reaches ``target``, linear between validations; infinite: it never does.
 
     With ``aᵢ ≥ target > aᵢ₋₁``: ``sᵢ₋₁ + (sᵢ − sᵢ₋₁)(target − aᵢ₋₁)/(aᵢ − aᵢ₋₁)``.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from csv import writer
 from pathlib import Path
 
-from pure_repro.report.cells import Cell, Rows, Run, accuracy, by_row, read_runs, write_manifest
+from pure_repro.report.cells import Cell, Record, Rows, Run, accuracy, by_row, read_runs, write_manifest
 from pure_repro.report.curves import draw_grid
 from pure_repro.report.gates import gate_table
 from pure_repro.report.intervals import Interval, paired_difference
@@ -13,23 +13,12 @@ from pure_repro.report.markdown import bounds, markdown_table, percent
 from pure_repro.report.milestones import HOW_IT_BROKE, way_it_broke
 from pure_repro.report.table1 import median_collapse
 
-HEADER = (
-    "negatives",
-    "credit",
-    "seeds",
-    "sampled, last",
-    "greedy, last",
-    "sampled, chosen",
-    "collapse at step",
-    "how it broke",
-)
 
-
-def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
+def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> list[Record]:
     """Write ``table.md``, ``table.csv``, ``grid.png`` and ``manifest.json`` under ``out``.
 
     ``rows`` is ``experiments/prm_negatives/cells.yaml``, whose rows name their ``negatives`` and ``credit``. The
-    same stage folders give the same bytes.
+    same stage folders give the same bytes. Returns the table, one record per cell.
     """
     out.mkdir(parents=True, exist_ok=True)
     grouped = by_row(cells, rows)
@@ -40,16 +29,17 @@ def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
     chosen = {row: accuracy(group, "chosen", "sampled")["average"] for row, group in grouped.items()}
     ways = {row: _counted([way_it_broke(run.validation) for run in group]) for row, group in runs.items()}
 
-    lines = [
-        [
-            *axes[row],
-            str(len(group)),
-            percent(last[row]),
-            percent(greedy[row]),
-            percent(chosen[row]),
-            median_collapse(runs[row]),
-            ways[row],
-        ]
+    table: list[Record] = [
+        {
+            "negatives": axes[row][0],
+            "credit": axes[row][1],
+            "seeds": str(len(group)),
+            "sampled, last": percent(last[row]),
+            "greedy, last": percent(greedy[row]),
+            "sampled, chosen": percent(chosen[row]),
+            "collapse at step": median_collapse(runs[row]),
+            "how it broke": ways[row],
+        }
         for row, group in grouped.items()
     ]
     prms = {f"{axes[c.row][0]}, seed {c.seed}": c.prm for group in grouped.values() for c in group if c.prm is not None}
@@ -58,7 +48,7 @@ def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
         "Accuracy in percent, averaged over the held-out sets, with a 95 % interval over seeds and problems (problems "
         "alone where there is one seed). Negatives: what the reward model was shown to be bad besides wrong steps. "
         "Collapse: median over seeds.",
-        markdown_table(HEADER, lines),
+        markdown_table(list(table[0]), [list(line.values()) for line in table]),
         HOW_IT_BROKE,
         "## Reading",
         _reading(grouped, runs, axes),
@@ -71,6 +61,7 @@ def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
         {axes[row]: last[row].estimate for row in grouped}, {axes[row]: ways[row] for row in grouped}, out / "grid.png"
     )
     write_manifest(cells, rows, out)
+    return table
 
 
 def _counted(ways: Sequence[str]) -> str:

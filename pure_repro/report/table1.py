@@ -38,14 +38,18 @@ VIEWS: tuple[View, ...] = (
     ("last", "greedy"),
 )
 REFERENCE = "pure_vr"  # whose final accuracy is the mark for the others' speed
+GLANCE = (
+    "Averages over the sets; the steps are medians over seeds. PURE-VR's level is its final sampled "
+    "accuracy on the validation problems, at the same seed."
+)
 FORM = ("unboxed", "cut_off", "mean_tokens")
 
 
-def write_table1(cells: Sequence[Cell], rows: Rows, expected: Mapping[str, Any], out: Path) -> None:
+def write_table1(cells: Sequence[Cell], rows: Rows, expected: Mapping[str, Any], out: Path) -> list[Record]:
     """Write ``table.md``, ``table.csv``, ``claims.md``, ``curves.png`` and ``manifest.json`` under ``out``.
 
     ``rows`` is ``experiments/table1/cells.yaml``, ``expected`` its ``expected.json``. The same stage folders
-    give the same bytes.
+    give the same bytes. Returns the table at a glance, one record per arm.
     """
     out.mkdir(parents=True, exist_ok=True)
     grouped = by_row(cells, rows)
@@ -53,12 +57,13 @@ def write_table1(cells: Sequence[Cell], rows: Rows, expected: Mapping[str, Any],
     runs = read_runs(grouped)
     results: Results = {row: {view: accuracy(group, *view) for view in VIEWS} for row, group in grouped.items()}
     samples = next(len(one["sampled"][0]) for sets in cells[0].scores.values() for one in sets.values())
-
+    glance = _glance(results, runs, grouped, labels)
     sections = [
         "# Every arm on the held-out sets",
         _preface(grouped, results, samples),
         "## At a glance",
-        _glance(results, runs, grouped, labels),
+        markdown_table(list(glance[0]), [list(line.values()) for line in glance]),
+        GLANCE,
         *(part for view in VIEWS for part in (f"## {_title(view, samples)}", _sets(results, labels, view))),
         "## Training, seed by seed",
         _training(runs, labels),
@@ -75,6 +80,7 @@ def write_table1(cells: Sequence[Cell], rows: Rows, expected: Mapping[str, Any],
     write_claims(runs, grouped, labels, out / "claims.md")
     draw_curves(runs, labels, out / "curves.png")
     write_manifest(cells, rows, out)
+    return glance
 
 
 def _title(view: View, samples: int) -> str:
@@ -108,29 +114,25 @@ def _glance(
     runs: Mapping[str, Sequence[Run]],
     grouped: Mapping[str, Sequence[Cell]],
     labels: Mapping[str, str],
-) -> str:
-    header = ["arm", "seeds", "sampled, chosen", "sampled, last", "greedy, chosen", "greedy, last", "collapse at step"]
+) -> list[Record]:
     reference = {run.seed: run for run in runs.get(REFERENCE, [])}
     lines = []
     for row, by_view in results.items():
-        averages = [percent(by_view[view]["average"]) for view in (VIEWS[0], VIEWS[2], VIEWS[1], VIEWS[3])]
         trained = runs.get(row, [])
+        to_level = [steps_to_level_of(reference[r.seed], r) for r in trained if r.seed in reference]
         lines.append(
-            [
-                labels[row],
-                str(len(grouped[row])),
-                *averages,
-                median_collapse(trained),
-                _median(
-                    [steps_to_level_of(reference[r.seed], r) for r in trained if r.seed in reference], "not reached"
-                ),
-            ]
+            {
+                "arm": labels[row],
+                "sampled, chosen": percent(by_view["chosen", "sampled"]["average"]),
+                "sampled, last": percent(by_view["last", "sampled"]["average"]),
+                "greedy, chosen": percent(by_view["chosen", "greedy"]["average"]),
+                "greedy, last": percent(by_view["last", "greedy"]["average"]),
+                "collapse at step": median_collapse(trained),
+                "steps to PURE-VR's final level": _median(to_level, "not reached"),
+                "seeds": str(len(grouped[row])),
+            }
         )
-    return (
-        markdown_table([*header, "steps to PURE-VR's final level"], lines)
-        + "\n\nThe last two columns are medians over seeds. PURE-VR's level is its final sampled accuracy on the "
-        "validation problems, at the same seed."
-    )
+    return lines
 
 
 def median_collapse(runs: Sequence[Run]) -> str:
@@ -231,7 +233,9 @@ def _write_csv(
 ) -> None:
     """One measure a line; ``seed`` is ``all`` where the value is over seeds. Steps that never came are empty."""
 
-    def line(row: str, checkpoint: str, measure: str, name: str, seed: int | str, value: Interval | float) -> Record:
+    def line(
+        row: str, checkpoint: str, measure: str, name: str, seed: int | str, value: Interval | float | int
+    ) -> Record:
         numbers = value if isinstance(value, Interval) else (value, inf, inf)
         written = ["" if isinf(x) else f"{x:.6g}" for x in numbers]
         return dict(zip(COLUMNS, [row, labels[row], checkpoint, measure, name, seed, *written], strict=True))

@@ -9,9 +9,10 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # importing MLflow takes more than a second, which a run with
     from mlflow.entities import Run
 
 Item = TypeVar("Item")
-LOCAL_STORE = "sqlite:///mlflow.db?timeout=60"  # seconds to wait while another process writes
+PATIENCE = 60  # seconds to wait while another process writes to the local store
 METRICS_PER_CALL, PARAMS_PER_CALL, LONGEST_TAG = 1000, 100, 8000  # MLflow's limits
 METRIC_NAME = re.compile(r"[\w.: -]+(/[\w.: -]+)*")
 ADDRESS, TABLE, LOGGED = "pure_repro.address", "pure_repro.table", "pure_repro.logged"  # tags
@@ -37,7 +38,7 @@ def connect(track: Track) -> tuple["MlflowClient", str]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when MLflow is imported
     from mlflow import MlflowClient
 
-    client = MlflowClient(track.uri or LOCAL_STORE)
+    client = MlflowClient(track.uri or f"sqlite:///{Path.cwd()}/mlflow.db?timeout={PATIENCE}")
     experiment = client.get_experiment_by_name(track.experiment)
     return client, experiment.experiment_id if experiment else client.create_experiment(track.experiment)
 
@@ -124,14 +125,13 @@ def _quoted(value: str | Sequence[str]) -> str:
 
 
 def log_table(client: "MlflowClient", run_id: str, rows: Sequence[Mapping[str, Any]], name: str) -> None:
-    """Log rows as an artifact that the UI shows as a table, in the place of an earlier one of that name."""
-    import pandas as pd
+    """Log rows as the artifact that the UI shows as a table, in the place of an earlier one.
 
-    frame = pd.DataFrame(list(rows))
-    if name in [artifact.path for artifact in client.list_artifacts(run_id)]:  # log_table would append to it
-        client.log_text(run_id, frame.to_json(orient="split", index=False), name)
-    else:
-        client.log_table(run_id, frame, name)
+    The layout and the tag are those of ``MlflowClient.log_table``, which would append to what is there.
+    """
+    columns = list(rows[0])
+    client.log_dict(run_id, {"columns": columns, "data": [[row[column] for column in columns] for row in rows]}, name)
+    client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([{"path": name, "type": "table"}]))
 
 
 def _child(
@@ -167,9 +167,9 @@ def _score_metrics(scores: Mapping[str, Any]) -> dict[str, float]:
     for checkpoint, sets in scores["checkpoints"].items():
         for sampling in ("greedy", "sampled"):
             means = {
-                name: _mean(_mean(x) if isinstance(x, list) else x for x in one[sampling]) for name, one in sets.items()
+                name: fmean(fmean(x) if isinstance(x, list) else x for x in one[sampling]) for name, one in sets.items()
             }
-            means["average"] = _mean(means.values())
+            means["average"] = fmean(means.values())
             metrics |= {f"score/{checkpoint}/{sampling}/{name}": value for name, value in means.items()}
     return metrics
 
@@ -282,8 +282,3 @@ def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 def _milliseconds(path: Path) -> int:
     return int(path.stat().st_mtime * 1000)
-
-
-def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(values) / len(values)

@@ -1,0 +1,296 @@
+"""Reports from synthetic stage folders: intervals against closed forms, verdicts in both directions, equal bytes."""
+
+import csv
+import json
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from stage_folders import CURVES, record, write_cells
+
+from pure_repro.report import Cell, write_prm_negatives, write_table1
+from pure_repro.report.cells import by_row, read_runs
+from pure_repro.report.claims import (
+    decide,
+    fewer_steps_than_verifiable,
+    min_lasts_longer,
+    sum_collapses_early,
+    tenth_makes_it_best,
+    tenth_prevents_zero_steps,
+)
+from pure_repro.report.curves import spread
+from pure_repro.report.intervals import Interval, crossed_bootstrap, over_seeds, paired_difference, wilson
+from pure_repro.report.milestones import steps_to_reach, way_it_broke
+
+ROOT = Path(__file__).parents[1]
+ROWS = yaml.safe_load((ROOT / "experiments/table1/cells.yaml").read_text())
+GRID = yaml.safe_load((ROOT / "experiments/prm_negatives/cells.yaml").read_text())
+EXPECTED = json.loads((ROOT / "experiments/table1/expected.json").read_text())
+BEST = (0.3, 0.5, 0.7, 0.8, 0.86, 0.89, 0.9)
+COLLAPSE = (0.3, 0.4, 0.02, 0.0, 0.0)
+
+
+# Intervals
+
+
+def test_bootstrap_width_is_that_of_a_binomial_when_only_problems_vary() -> None:
+    right = (np.arange(400) < 240).astype(float)[None]
+    estimate, low, high = crossed_bootstrap([right])
+    assert estimate == 0.6
+    assert high - low == pytest.approx(2 * 1.96 * (0.6 * 0.4 / 400) ** 0.5, rel=0.08)
+
+
+def test_bootstrap_does_not_take_seeds_that_share_problems_for_more_problems() -> None:
+    right = (np.arange(100) < 60).astype(float)[None]
+    one = crossed_bootstrap([right])
+    five = crossed_bootstrap([np.repeat(right, 5, axis=0)])
+    assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.08)
+
+
+def test_bootstrap_sees_seeds_that_differ_where_problems_do_not() -> None:
+    right = np.repeat([[1.0], [0.0]], 50, axis=1)
+    assert crossed_bootstrap([right]) == Interval(0.5, 0.0, 1.0)
+
+
+def test_average_gives_every_set_the_same_weight() -> None:
+    assert crossed_bootstrap([np.ones((2, 10)), np.zeros((2, 90))]).estimate == 0.5
+
+
+def test_wilson_against_published_values() -> None:
+    # Newcombe 1998, Statistics in Medicine 17, Table I, method 3: 81 of 263 and 0 of 20.
+    assert wilson(81, 263)[1:] == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20)[1:] == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_student_interval_of_paired_differences() -> None:
+    # differences 1, 2, 3: mean 2, s = 1, t₂(0.975) = 4.3027
+    assert paired_difference([2.0, 4.0, 6.0], [1.0, 2.0, 3.0]) == pytest.approx(
+        (2, 2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-3
+    )
+    with pytest.raises(ValueError):
+        paired_difference([1.0], [])
+
+
+def test_one_seed_has_no_interval_and_decides_nothing() -> None:
+    assert over_seeds([0.7])[1:] == (-inf, inf)
+    assert decide(over_seeds([0.7]), 0.0) == "cannot tell"
+    assert decide(wilson(1, 1), 0.5) == "cannot tell"
+
+
+# Milestones
+
+
+def test_first_crossing_counts_even_if_the_curve_falls_back() -> None:
+    assert steps_to_reach([0, 10, 20, 30], [0.2, 0.6, 0.3, 0.7], 0.5) == 7.5
+
+
+@pytest.mark.parametrize(
+    ("last", "way"),
+    [
+        ({"sampled": 0.2}, "unbroken"),
+        ({"sampled": 0.1, "empty": 0.9, "no_answer": 0.9}, "empty answers"),
+        ({"sampled": 0.0, "filler": 0.6, "truncated": 0.9, "steps": 40.0, "no_answer": 1.0}, "endless fillers"),
+        ({"sampled": 0.0, "filler": 1.0, "steps": 1.0, "no_answer": 1.0}, "nothing but fillers"),
+        ({"sampled": 0.1, "skipped": 0.9}, "skipped steps"),
+        ({"sampled": 0.0, "no_answer": 0.99, "skipped": 1.0}, "no answer"),  # all of the 1 % that answer skip
+        ({"sampled": 0.0}, "wrong answers"),
+    ],
+)
+def test_way_it_broke(last: dict[str, float], way: str) -> None:
+    assert way_it_broke([record(0, 0.3), record(10, 0.4), record(20, 0.3) | last]) == way
+
+
+# Claims: each decided both ways, and left open by one seed
+
+
+def arms(tmp_path: Path, seeds: int, **curves: tuple[float, ...]):
+    cells = write_cells(tmp_path, range(1, seeds + 1), CURVES | curves)
+    grouped = by_row(cells, ROWS)
+    return grouped, read_runs(grouped)
+
+
+@pytest.mark.parametrize(("curve", "verdict"), [(COLLAPSE, "holds"), (BEST, "does not hold here")])
+def test_sum_collapses_early(tmp_path: Path, curve: tuple[float, ...], verdict: str) -> None:
+    _, runs = arms(tmp_path, 5, prm_sum=curve)
+    assert sum_collapses_early(runs, "prm_sum", "").verdict == verdict
+
+
+def test_a_late_collapse_is_not_early(tmp_path: Path) -> None:
+    _, runs = arms(tmp_path, 5, prm_sum=(0.3, 0.4, 0.5, 0.5, 0.4, 0.0, 0.0))
+    claim = sum_collapses_early(runs, "prm_sum", "")
+    assert claim.verdict == "does not hold here"
+    assert "50, 50, 50, 50, 50" in claim.figures
+
+
+@pytest.mark.parametrize(
+    ("min_curve", "sum_curve", "verdict"),
+    [(BEST, COLLAPSE, "holds"), (COLLAPSE, BEST, "does not hold here"), (BEST, BEST, "cannot tell")],
+)
+def test_min_lasts_longer(tmp_path: Path, min_curve, sum_curve, verdict: str) -> None:
+    _, runs = arms(tmp_path, 5, pure_prm=min_curve, prm_sum=sum_curve)
+    assert min_lasts_longer(runs, "pure_prm", "prm_sum", "").verdict == verdict
+
+
+def test_min_that_collapses_with_sum_does_not_last_longer(tmp_path: Path) -> None:
+    _, runs = arms(tmp_path, 5, pure_prm=COLLAPSE, prm_sum=COLLAPSE)
+    assert min_lasts_longer(runs, "pure_prm", "prm_sum", "").verdict == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("curve", "verdict"),
+    [(BEST, "holds"), (tuple(0.6 * a for a in BEST), "does not hold here"), (CURVES["pure_vr"], "cannot tell")],
+)
+def test_fewer_steps(tmp_path: Path, curve: tuple[float, ...], verdict: str) -> None:
+    _, runs = arms(tmp_path, 5, pure_prm=curve)
+    claim = fewer_steps_than_verifiable(runs, "pure_prm", "")
+    assert claim.verdict == verdict
+    assert ("not reached" in claim.figures) == (verdict != "holds")
+
+
+def rescored(grouped: dict[str, list[Cell]], row: str, share: float) -> None:
+    """Make every answer of a row right with this share, spread evenly, and a little different by seed."""
+    for cell in grouped[row]:
+        path = cell.score / "scores.json"
+        scores = json.loads(path.read_text())
+        for sets in scores["checkpoints"].values():
+            for one in sets.values():
+                flat = [int((i * 0.618 + 0.01 * cell.seed) % 1 < share) for i in range(160)]
+                one["sampled"] = [flat[i : i + 4] for i in range(0, 160, 4)]
+        path.write_text(json.dumps(scores))
+
+
+@pytest.mark.parametrize(
+    ("mixed", "verdict"), [(0.95, "holds"), (0.7, "does not hold here"), (0.8, "does not hold here")]
+)
+def test_tenth_makes_it_best(tmp_path: Path, mixed: float, verdict: str) -> None:
+    grouped, _ = arms(tmp_path, 5)
+    for row, share in {"pure_prm_vr": mixed, "pure_prm": 0.8, "pure_vr": 0.75}.items():
+        rescored(grouped, row, share)
+    assert tenth_makes_it_best(grouped, {row: row for row in grouped}).verdict == verdict
+
+
+def test_tenth_prevents_zero_steps(tmp_path: Path) -> None:
+    _, runs = arms(tmp_path, 5, pure_prm=COLLAPSE)
+    assert tenth_prevents_zero_steps(runs).verdict == "cannot tell"  # collapsed, but by endless fillers
+    for run in runs["pure_prm"]:
+        run.validation[-1] |= {"empty": 1.0}
+    assert tenth_prevents_zero_steps(runs).verdict == "holds"
+    for run in runs["pure_prm_vr"]:
+        run.validation[-1] |= {"sampled": 0.0, "empty": 1.0}
+    assert tenth_prevents_zero_steps(runs).verdict == "does not hold here"
+
+
+# Whole reports
+
+
+def test_table1_is_complete_and_the_same_bytes_again(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "store", [1, 2, 3])
+    glance = write_table1(cells, ROWS, EXPECTED, tmp_path / "a")
+    write_table1(list(reversed(cells)), ROWS, EXPECTED, tmp_path / "b")
+    names = {"table.md", "table.csv", "claims.md", "curves.png", "manifest.json"}
+    assert {file.name for file in (tmp_path / "a").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+    assert [line["arm"] for line in glance] == [row["label"] for row in ROWS.values()]
+    table = (tmp_path / "a/table.md").read_text()
+    assert "not reached" in table and "none by 60" in table and "| 48.28 |" in table and "48 of the 83" in table
+    assert str(tmp_path) not in table + (tmp_path / "a/manifest.json").read_text()
+
+    with (tmp_path / "a/table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    pooled = next(
+        r
+        for r in rows
+        if (r["row"], r["checkpoint"], r["measure"], r["set"], r["seed"])
+        == ("prm_sum", "last", "sampled", "average", "all")
+    )
+    assert pooled["value"] == "0"
+    never = [r["value"] for r in rows if r["row"] == "pure_prm" and r["measure"] == "collapsed_at"]
+    assert never == ["", "", ""]
+
+    manifest = json.loads((tmp_path / "a/manifest.json").read_text())
+    assert len(manifest["cells"]) == 21
+    assert manifest["cells"][0] == {"row": "base", "seed": 1, "base": "base1", "score": "base1"}
+    assert len(manifest["environments"]) == 1
+    assert manifest["seconds"] == 12.5 * len(manifest["stages"]) == 12.5 * (3 + 3 + 18 + 21)  # shared stages count once
+
+
+def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
+    cell = next(c for c in write_cells(tmp_path, [4]) if c.row == "pure_vr")
+    scores = json.loads((cell.score / "scores.json").read_text())["checkpoints"]["last"]
+    mean = np.mean([np.mean(one["sampled"]) for one in scores.values()])
+    assert cell.average("last", "sampled") == pytest.approx(mean)
+
+
+def test_one_seed_says_so(tmp_path: Path) -> None:
+    write_table1(write_cells(tmp_path / "store", [7]), ROWS, EXPECTED, tmp_path)
+    assert "one seed says nothing about other seeds" in (tmp_path / "table.md").read_text()
+    claims = (tmp_path / "claims.md").read_text()
+    assert "**holds**" not in claims and "**does not hold here**" not in claims
+
+
+def test_prm_negatives(tmp_path: Path) -> None:
+    curves = {row: COLLAPSE if row in ("none_min", "zero_step_sum") else BEST for row in GRID}
+    cells = write_cells(tmp_path / "store", [1, 2, 3], curves, base=False)
+    table = write_prm_negatives(cells, GRID, tmp_path / "a")
+    write_prm_negatives(cells, GRID, tmp_path / "b")
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+    broken = {(line["negatives"], line["credit"]) for line in table if "unbroken" not in line["how it broke"]}
+    assert broken == {("none", "min"), ("zero_step", "sum")}
+    assert "depends on the negatives" in (tmp_path / "a/table.md").read_text()
+
+
+def test_labels_keep_their_order_and_their_distance() -> None:
+    placed = spread([0.9, 0.0, 0.89, 0.91, 0.0], gap=0.06)
+    order = sorted(placed)
+    assert min(np.diff(order)) >= 0.06 - 1e-9
+    assert placed[2] < placed[0] < placed[3]
+
+
+# The committed cells and expectations
+
+
+def test_published_averages() -> None:
+    slips = [
+        (row["base"], row["method"])
+        for row in EXPECTED["rows"]
+        if abs(row["average"] - sum(row["scores"].values()) / 5) > 0.0501
+    ]
+    assert slips == [("Qwen2.5-Math-7B", "PURE-PRM")]
+    for row in EXPECTED["rows"]:
+        assert row["recomputed_average"] == pytest.approx(sum(row["scores"].values()) / 5, abs=0.005)
+
+
+def test_published_scores_are_counts_of_problems() -> None:
+    odd = [
+        (row["method"], name)
+        for row in EXPECTED["rows"]
+        for name, count in EXPECTED["problems"].items()
+        if abs(round(row["scores"][name] * count / 100) * 100 / count - row["scores"][name]) > 0.051
+    ]
+    assert odd == [("Eurus-2-7B-PRIME", "AMC23")]
+
+
+def test_zero_step_cells_are_those_of_table1() -> None:
+    of_table1 = {tuple(row["overrides"]) for row in ROWS.values()}
+    for row in GRID.values():
+        assert (tuple(row["overrides"]) in of_table1) == (row["negatives"] == "zero_step")
+
+
+@pytest.mark.parametrize("rows", [ROWS, GRID], ids=["table1", "prm_negatives"])
+def test_every_cell_composes_to_what_it_says(rows: dict) -> None:
+    from pure_repro.launch.compose import composed
+
+    for name, row in rows.items():
+        config = composed(row["overrides"])
+        if rows is GRID:
+            assert (config.prm.negatives, config.credit.name) == (row["negatives"], row["credit"])
+            assert config.reward.name == "prm"
+        elif name != "base":
+            reward = {"pure_vr": "verifiable", "pure_prm_vr": "mixed_10", "prm_vr_sum": "mixed_10"}.get(name, "prm")
+            assert config.reward.name == reward
+            assert name == "pure_vr" or config.credit.name in name or (config.credit.name == "min" and "pure" in name)

@@ -1,0 +1,169 @@
+"""Tracking on a real SQLite store: what is logged, once; live, afterwards, under two parents, from two processes."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from stage_folders import lines, write_cells
+
+from pure_repro.config import Track
+from pure_repro.track.mlflow import connect, open_table, page, publish, sync
+
+TABLE = [{"arm": "PURE-PRM, min", "sampled, last": "90.8 [89.1, 92.4]"}]
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store: making its tables takes seconds, copying them does not."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def track(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Track:
+    """The default store in a working folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlflow.db").write_bytes(migrated.read_bytes())
+    return Track(name="mlflow", uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="test", parent=None)
+
+
+def all_runs(track: Track) -> list[Run]:
+    client, experiment = connect(track)
+    return list(client.search_runs([experiment]))
+
+
+def history(track: Track, run_id: str, metric: str) -> list[tuple[int, float]]:
+    return [(m.step, m.value) for m in connect(track)[0].get_metric_history(run_id, metric)]
+
+
+def results(tmp_path: Path) -> Path:
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "table.md").write_text("# Title\n\nPreface.\n\n## At a glance\n\n| arm |\n|---|\n\n## More\n\nLong.\n")
+    (out / "curves.png").write_bytes(b"png")
+    return out
+
+
+def test_a_published_table(tmp_path: Path, track: Track) -> None:
+    cells = [c for c in write_cells(tmp_path / "store", [1]) if c.row in ("base", "prm_sum")]
+    named = {f"{cell.row}, seed 1": cell.stages for cell in cells}
+    out = results(tmp_path)
+    parent = publish(named, TABLE, out, track, "table1")
+    assert publish(named, TABLE, out, track, "table1") == parent
+
+    client, _ = connect(track)
+    children = {run.info.run_name: run for run in all_runs(track) if run.info.run_id != parent}
+    assert set(children) == {"base, seed 1", "prm_sum, seed 1"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parent}
+
+    run = children["prm_sum, seed 1"]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.learning_rate"] == "0.0003" and run.data.params["prm.negatives"] == "zero_step"
+    assert [step for step, _ in history(track, run.info.run_id, "loss")] == list(range(1, 41))
+    assert [step for step, _ in history(track, run.info.run_id, "validation/sampled")] == [0, 10, 20, 30, 40]
+    assert run.data.metrics["score/last/sampled/average"] == cells[1].average("last", "sampled")
+    assert run.data.metrics["collapsed_at"] == 20
+    assert run.data.metrics["prm_gate/bad_found"] == pytest.approx(0.951)
+    assert {a.path for a in client.list_artifacts(run.info.run_id, "train")} >= {
+        "train/config.yaml",
+        "train/manifest.json",
+    }
+
+    shown = json.loads(Path(client.download_artifacts(run.info.run_id, "rollouts.json")).read_text())
+    assert len(shown["data"]) == 16  # published twice, shown once
+    assert "7+4=11  +0.80" in shown["data"][1][shown["columns"].index("response, steps with their scores")]
+    loaded = client.load_table(run.info.experiment_id, "table.json", run_ids=[parent])  # MLflow takes it for a table
+    assert loaded.to_dict("records") == TABLE
+
+    top = client.get_run(parent)
+    assert {a.path for a in client.list_artifacts(parent)} == {"curves.png", "table.json", "table.md"}
+    note = top.data.tags["mlflow.note.content"]
+    assert "At a glance" in note and "Long." not in note
+    assert "artifacts/table.json" in note and run.info.run_id in note
+    assert children["base, seed 1"].info.run_id not in note  # it has no curve
+    assert page(track, parent).startswith(f"#/experiments/{top.info.experiment_id}/runs/{parent}")
+
+
+def test_a_run_followed_live_is_the_run_published_later(tmp_path: Path, track: Track) -> None:
+    cell = next(c for c in write_cells(tmp_path / "store", [1]) if c.row == "pure_prm")
+    assert cell.train is not None
+    late = {name: (cell.train / name).read_text() for name in ("metrics.jsonl", "validation.jsonl", "summary.json")}
+    for name in (*late, "manifest.json", "rollouts.jsonl.gz"):
+        (cell.train / name).unlink()
+    parent = open_table(track, "table1")
+    under = track.model_copy(update={"parent": parent})
+
+    lines(cell.train / "validation.jsonl", [{"step": 0, "sampled": 0.3}])  # before the first update
+    run_id = sync(cell.train, under)
+    assert connect(track)[0].get_run(run_id).info.status == "RUNNING"
+    for name in ("metrics.jsonl", "validation.jsonl"):
+        half = late[name].splitlines(keepends=True)
+        (cell.train / name).write_text("".join(half[: len(half) // 2]))
+    assert sync(cell.train, under) == run_id
+    for name, text in late.items():
+        (cell.train / name).write_text(text)
+    assert sync(cell.train, under) == run_id
+    assert [step for step, _ in history(track, run_id, "loss")] == list(range(1, 61))
+    assert [step for step, _ in history(track, run_id, "validation/sampled")] == list(range(0, 61, 10))
+
+    (cell.train / "manifest.json").write_text("{}")
+    publish({"PURE-PRM, seed 1": cell.stages}, TABLE, results(tmp_path), track, "table1")
+    assert [run.info.run_id for run in all_runs(track) if run.info.run_id != parent] == [run_id]
+
+    other = publish({"none, min": cell.stages}, TABLE, tmp_path / "results", track, "prm_negatives")
+    parents = sorted(run.data.tags.get("mlflow.parentRunId", "") for run in all_runs(track))
+    assert parents == sorted(["", "", parent, other])
+
+
+def test_more_metrics_and_keys_than_one_call_takes(tmp_path: Path, track: Track) -> None:
+    folder = next(c.train for c in write_cells(tmp_path / "store", [1]) if c.row == "pure_vr")
+    assert folder is not None
+    lines(folder / "metrics.jsonl", [{"step": s} | {f"m{i}": 0.5 for i in range(30)} for s in range(1, 101)])
+    keys = "".join(f"key{i}: {'x' * 50}\n" for i in range(250))
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text() + keys)
+    run_id = sync(folder, track)
+    assert len(history(track, run_id, "m29")) == 100
+    assert len(connect(track)[0].get_run(run_id).data.params) >= 250
+
+
+def test_a_bad_metric_name_is_named(tmp_path: Path, track: Track) -> None:
+    folder = next(c.train for c in write_cells(tmp_path / "store", [1]) if c.row == "pure_vr")
+    assert folder is not None
+    lines(folder / "metrics.jsonl", [{"step": 1, "pass@1": 0.5}])
+    with pytest.raises(ValueError, match=r"metrics\.jsonl.*pass@1"):
+        sync(folder, track)
+
+
+def test_the_default_store_is_in_the_working_folder(track: Track) -> None:
+    open_table(track, "made in the copied store")
+    here = track.model_copy(update={"uri": None})
+    assert [run.info.run_name for run in all_runs(here)] == ["made in the copied store"]
+
+
+def follow(folder: Path, track: Track, ready: "multiprocessing.synchronize.Barrier") -> None:
+    """Write and log a run in pieces, as a training does."""
+    records = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    ready.wait()
+    for count in range(12, 61, 12):
+        (folder / "metrics.jsonl").write_text("".join(records[:count]))
+        sync(folder, track)
+
+
+def test_two_processes_log_at_once(tmp_path: Path, track: Track) -> None:
+    folders = [c.train for c in write_cells(tmp_path / "store", [1]) if c.row in ("pure_vr", "pure_prm")]
+    under = track.model_copy(update={"parent": open_table(track, "table1"), "uri": None})
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(2)
+    workers = [context.Process(target=follow, args=(folder, under, ready)) for folder in folders]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    for run in all_runs(under):
+        if run.info.run_id != under.parent:
+            assert [step for step, _ in history(under, run.info.run_id, "loss")] == list(range(1, 61))
