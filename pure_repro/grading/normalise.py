@@ -259,6 +259,15 @@ def open_text(text: str) -> str:
     return re.sub(r"\\text\{([^{}]*)\}", replace, text)
 
 
+def drop_introduction(text: str) -> str:
+    r"""Words that announce an answer.
+
+    >>> drop_introduction(r"\text{The answer is }5"), drop_introduction(r"\text{Area: }5")
+    ('5', '5')
+    """
+    return re.sub(r"^\s*\\text\{[^{}]*(?:[:=]|\bis)\s*\}\s*(?=\S)", "", text)
+
+
 WORDS = r"[a-zA-Z]+\.?(?:[ /-]+[a-zA-Z]+\.?)*"
 LABELLED = re.compile(rf"(.*[\d}})])\s*({WORDS})(\s*\^\{{\d\}})?")
 
@@ -295,7 +304,6 @@ def trim_punctuation(text: str) -> str:
 
 RULES: tuple[Rule, ...] = (
     ascii_math,
-    trim_punctuation,
     join_digit_groups,
     drop_delimiters,
     drop_layout,
@@ -308,8 +316,9 @@ RULES: tuple[Rule, ...] = (
     mark_conjunctions,
     join_text,
     open_text,
-    mark_plain_labels,
+    drop_introduction,
     trim_punctuation,
+    mark_plain_labels,
 )
 
 

@@ -27,7 +27,7 @@ from pure_repro.grading.nodes import (
 from pure_repro.grading.normalise import normalise
 from pure_repro.grading.tex import Unparsable, closing_brace, closing_bracket, split_top, without_blanks
 from pure_repro.grading.units import canonical_unit
-from pure_repro.grading.vocabulary import GREEK
+from pure_repro.grading.vocabulary import FUNCTIONS, GREEK
 
 INFINITY = r"\infty"
 REALS = Group("(", (Leaf("-" + INFINITY), Leaf(INFINITY)), ")")
@@ -170,11 +170,19 @@ def words(latex: str) -> Node | None:
 
 
 ATOM = rf"(?:[a-zA-Z]|\\(?:{'|'.join(GREEK)})(?![a-zA-Z]))(?:_\{{[^{{}}]*\}}|'|\^\{{(?:-1|\*)\}})*"
-NAME = re.compile(
-    rf"{ATOM}|{ATOM}\({ATOM}(?:,{ATOM})*\)|[a-hpqA-Z](?:_\{{[^{{}}]*\}})?\([^()]*\)|\({ATOM}(?:,{ATOM})*\)"
-    r"|(?:m?\\(?:angle|triangle)\s?)?[A-Z](?:_\{\d\})?(?:[A-Z](?:_\{\d\})?){0,4}|\\overline\{[A-Z]{2}\}|\|[A-Z]{2}\|"
-    r"|\[[A-Z]{3,5}\]|(?:\\text\{[^{}]*\}(?:_\{[^{}]*\})?)+|\\(?:min|max)"
+POINT = r"[A-Z](?:_\{\d\})?"
+NAMES = (
+    ATOM,  # x, a_{n}, m_{max}
+    rf"{ATOM}\({ATOM}(?:,{ATOM})*\)",  # f(x), g(x,y)
+    r"[a-hpqA-Z](?:_\{[^{}]*\})?\([^()]*\)",  # f(2), P(X>3)
+    rf"\({ATOM}(?:,{ATOM})*\)",  # (x,y)
+    rf"(?:m?\\(?:angle|triangle)\s?)?{POINT}(?:{POINT}){{0,4}}",  # AB, \angle ABC
+    r"\\overline\{[A-Z]{2}\}|\|[A-Z]{2}\||\[[A-Z]{3,5}\]",  # lengths and areas
+    rf"\|{ATOM}\|",  # |z|
+    rf"\\(?:{'|'.join(FUNCTIONS)})(?:\s?{ATOM}|\({ATOM}\))",  # \sin A
+    r"\\text\{[^{}]*\}(?:_\{[^{}]*\})?(?:\\triangle\s?)?[A-Z]*",  # \text{Area of }ABC
 )
+NAME = re.compile("|".join(NAMES))
 MIRROR = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", "=": "=", r"\neq": r"\neq"}
 
 
@@ -286,6 +294,9 @@ def bracketed(latex: str) -> Node | None:
         raise Unparsable("a bracket is not closed")
     closing, rest = latex[end:], latex[len(opening) : end]
     if closing == r"\}":
+        member, bars = split_top(rest, {"|", ":"})
+        if len(bars) == 1 and is_name(split_top(member[0], {r"\in"})[0][0]):
+            return single(member[1])  # {x | x > 2}
         return bag([single(piece) for piece in split_top(rest, {",", ";"})[0]])
     if closing not in BRACKETS:
         return None  # more follows, as in (x+1)(x+2)

@@ -55,6 +55,8 @@ def expression(latex: str) -> Expr:
     text = explicit(latex)
     try:
         value = Converter(is_real=True, config=ConversionConfig(lowercase_symbols=False)).parse(text)
+    except MemoryError:
+        raise
     except Exception as error:  # the library raises plain Exception for whatever it does not accept
         raise Unparsable("no expression") from error
     value = value.doit() if isinstance(value, Expr) else value
