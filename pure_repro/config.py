@@ -45,6 +45,8 @@ class Model(Strict):
     layers: Count
     heads: Count
     context: Count
+    clean_demonstrations: Annotated[int, Field(ge=0)]
+    clean_fit: Fit
     demonstrations: Count
     fit: Fit
 

@@ -17,7 +17,7 @@ def minutes(config: Config, stage: str) -> float:
     validation = config.data.validation_problems * 5 * TOKENS_PER_RESPONSE / SAMPLED_TOKENS_PER_SECOND
     match stage:
         case "base":
-            seconds = config.model.demonstrations * config.model.fit.epochs * tokens / FITTED_TOKENS_PER_SECOND
+            seconds = (config.model.clean_demonstrations + config.model.demonstrations) * tokens / FITTED_TOKENS_PER_SECOND
         case "prm":
             wider = 1 + config.prm.extra_layers / config.model.layers
             fitted = config.prm.demonstrations * config.prm.full_fit.epochs * tokens

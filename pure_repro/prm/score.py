@@ -43,7 +43,7 @@ def mark_step_ends(tokens: Int[Tensor, "batch token"], steps: Steps, newline: in
 
 @torch.no_grad()
 def step_scores(
-    prm: PreTrainedModel, rollouts: Rollouts, steps: Steps, newline: int, rows_per_batch: int = 256
+    prm: PreTrainedModel, rollouts: Rollouts, steps: Steps, newline: int, rows_per_batch: int = 64
 ) -> Float[Tensor, "batch step"]:
     """``r = P(right) − P(wrong) ∈ [−1, 1]`` at the end of every step; 0 where no step is (PURE §3.1, class 1 is right).
 

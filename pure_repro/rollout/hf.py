@@ -17,7 +17,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from pure_repro.types import Problem, Rollouts
 
 ROWS_AT_ONCE = 512  # a larger key-value cache leaves the processor's own
-DROP_BELOW = 0.75  # copying the cache pays once a quarter of its rows is finished
+DROP_BELOW = 0.9  # copying the cache pays once a tenth of its rows is finished
 
 
 @dataclass(frozen=True)
@@ -82,21 +82,20 @@ def generate(
 ) -> Rollouts:
     """``plan.samples`` responses to every prompt, samples of one prompt adjacent."""
     encoded = tokenizer(list(prompts), padding=True, padding_side="left", return_tensors="pt")
-    prompt = encoded["input_ids"].repeat_interleave(plan.samples, dim=0)
-    prompt_mask = encoded["attention_mask"].repeat_interleave(plan.samples, dim=0)
+    prompt, prompt_mask = encoded["input_ids"], encoded["attention_mask"]
     uniforms = torch.from_numpy(
-        np.concatenate([noise(seed, step, p.id, plan.samples, plan.max_new_tokens) for p in problems])
+        np.stack([noise(seed, step, p.id, plan.samples, plan.max_new_tokens) for p in problems])
     )
     parts = [
         decode(model, tokenizer, prompt[rows], prompt_mask[rows], uniforms[rows], plan)
-        for rows in torch.arange(len(prompt)).split(ROWS_AT_ONCE)
+        for rows in torch.arange(len(problems)).split(max(ROWS_AT_ONCE // plan.samples, 1))
     ]
     tokens, mask, logprobs = (torch.cat(part) for part in zip(*parts, strict=True))
     longest = int(mask.any(dim=0).sum())
     tokens, mask, logprobs = tokens[:, :longest], mask[:, :longest], logprobs[:, :longest]
     return Rollouts(
-        prompt=prompt,
-        prompt_mask=prompt_mask.bool(),
+        prompt=prompt.repeat_interleave(plan.samples, dim=0),
+        prompt_mask=prompt_mask.bool().repeat_interleave(plan.samples, dim=0),
         tokens=tokens,
         mask=mask,
         logprobs=logprobs,
@@ -108,48 +107,52 @@ def generate(
 def decode(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompt: Int[Tensor, "batch prompt"],
-    prompt_mask: Int[Tensor, "batch prompt"],
-    uniforms: Float[Tensor, "batch token"],
+    prompt: Int[Tensor, "prompts width"],
+    prompt_mask: Int[Tensor, "prompts width"],
+    uniforms: Float[Tensor, "prompts sample token"],
     plan: SamplingPlan,
 ) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"], Float[Tensor, "batch token"]]:
-    """Tokens, mask and log-probabilities of one batch of rows, ``plan.max_new_tokens`` wide."""
-    batch = prompt.shape[0]
+    """Tokens, mask and log-probabilities of all samples of some prompts, ``plan.max_new_tokens`` wide."""
+    uniforms = uniforms.flatten(0, 1)
+    batch = len(uniforms)
     tokens = torch.full((batch, plan.max_new_tokens), tokenizer.pad_token_id)
     logprobs = torch.zeros(batch, plan.max_new_tokens)
     mask = torch.zeros(batch, plan.max_new_tokens, dtype=torch.bool)
 
+    cache = DynamicCache(config=model.config)
+    position = prompt_mask.cumsum(dim=1) - 1
+    output = model(
+        input_ids=prompt,
+        attention_mask=prompt_mask,
+        position_ids=position.clamp(min=0),
+        past_key_values=cache,
+        logits_to_keep=1,
+    )
+    cache.batch_repeat_interleave(plan.samples)  # every prompt is read once, for all its samples
+    logits, attention, position = (
+        x.repeat_interleave(plan.samples, dim=0) for x in (output.logits[:, -1], prompt_mask, position[:, -1:])
+    )
     rows = torch.arange(batch)  # rows of the batch that are still in the cache
     running = torch.ones(batch, dtype=torch.bool)  # of those, the ones without EOS
-    cache = DynamicCache(config=model.config)
-    attention, position = prompt_mask, prompt_mask.cumsum(dim=1) - 1
-    inputs = prompt
     for t in range(plan.max_new_tokens):
-        output = model(
-            input_ids=inputs,
-            attention_mask=attention,
-            position_ids=position.clamp(min=0),
-            past_key_values=cache,
-            logits_to_keep=1,
-        )
-        chosen, chosen_logprobs = choose(
-            output.logits[:, -1].float(), uniforms[rows, t], plan.temperature, plan.top_p
-        )
+        chosen, chosen_logprobs = choose(logits.float(), uniforms[rows, t], plan.temperature, plan.top_p)
         live = rows[running]
         tokens[live, t] = chosen[running]
         logprobs[live, t] = chosen_logprobs[running]
         mask[live, t] = True
         running = running & (chosen != tokenizer.eos_token_id)
         left = int(running.sum())
-        if left == 0:
+        if left == 0 or t + 1 == plan.max_new_tokens:
             break
-        position = position[:, -1:] + 1
         if left < DROP_BELOW * len(rows):
             keep = running.nonzero().squeeze(1)
             cache.batch_select_indices(keep)
             rows, running, chosen = rows[keep], running[keep], chosen[keep]
             attention, position = attention[keep], position[keep]
+        position = position + 1
         attention = torch.nn.functional.pad(attention, (0, 1), value=1)
-        inputs = chosen[:, None]
+        logits = model(
+            input_ids=chosen[:, None], attention_mask=attention, position_ids=position, past_key_values=cache
+        ).logits[:, -1]
 
     return tokens, mask, logprobs

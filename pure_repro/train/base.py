@@ -2,17 +2,18 @@
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from pure_repro.config import Config, Data
+from pure_repro.config import Config, Data, ErrorRates
 from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.data.world import draw_problems
 from pure_repro.train.policy import new_policy
 from pure_repro.train.supervised import IGNORE, Batch, Example, fit
+from pure_repro.types import Problem
 
 
 def fit_base(config: Config, out: Path) -> None:
@@ -28,19 +29,33 @@ def fit_base(config: Config, out: Path) -> None:
         return output.loss
 
     pad = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORE}
-    examples = demonstration_examples(config.data, config.model.demonstrations, config.seed)
-    losses = fit(model, examples, pad, loss, config.model.fit, seed=config.seed, label="base")
+    plan, data = config.model, config.data
+    drawn = draw_problems(
+        "base", plan.clean_demonstrations + plan.demonstrations, data.difficulty, data.modulus, config.seed
+    )
+    clean, faulty = drawn[: plan.clean_demonstrations], drawn[plan.clean_demonstrations :]
+    losses = []
+    for problems, errors, stage, label in (
+        (clean, faultless(data.errors), plan.clean_fit, "base, faultless"),
+        (faulty, data.errors, plan.fit, "base"),
+    ):
+        examples = demonstration_examples(data, problems, errors, config.seed)
+        losses += fit(model, examples, pad, loss, stage, seed=config.seed, label=label)
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
 
 
-def demonstration_examples(data: Data, count: int, seed: int) -> list[Example]:
-    """Demonstrations of problems of the ``base`` split as token ids, with the prompt left out of the loss."""
+def faultless(errors: ErrorRates) -> ErrorRates:
+    """The rates of a demonstrator who makes no mistake and has the same habits otherwise."""
+    return ErrorRates.model_validate(dict.fromkeys(ErrorRates.model_fields, 0.0) | {"filler": errors.filler})
+
+
+def demonstration_examples(data: Data, problems: Sequence[Problem], errors: ErrorRates, seed: int) -> list[Example]:
+    """Demonstrations of some problems as token ids, with the prompt left out of the loss."""
     tokenizer = world_tokenizer(data.modulus)
-    problems = draw_problems("base", count, data.difficulty, data.modulus, seed)
     rng = random.Random(seed)
-    responses = [demonstrate(p, data.errors, data.modulus, rng) for p in problems]
+    responses = [demonstrate(p, errors, data.modulus, rng) for p in problems]
     prompts = tokenizer([data.prompt.format(question=p.question) for p in problems])["input_ids"]
     answers = tokenizer(responses)["input_ids"]
     return [
@@ -51,8 +66,3 @@ def demonstration_examples(data: Data, count: int, seed: int) -> list[Example]:
         }
         for prompt, answer in zip(prompts, answers, strict=True)
     ]
-
-
-def limit_threads(threads: int) -> None:
-    """One process per core beats several threads at these sizes."""
-    torch.set_num_threads(threads)

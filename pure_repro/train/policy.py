@@ -55,6 +55,11 @@ def start_numbers_as_digits(embedding: Float[Tensor, "vocab hidden"], tokenizer:
 
 
 def load_policy(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Model and tokenizer of a checkpoint folder (safetensors only), in float32."""
-    model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+    """Model and tokenizer of a checkpoint folder (safetensors only), in float32.
+
+    Attention is "eager": on CPU and at these lengths its backward pass is twice as fast as the fused one's.
+    """
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, use_safetensors=True, dtype=torch.float32, attn_implementation="eager"
+    )
     return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder)

@@ -126,7 +126,6 @@ class Run:
 
     def respond(self, problems: Sequence[Problem], plan: SamplingPlan, step: int) -> Rollouts:
         """Responses of the current policy."""
-        self.policy.set_attn_implementation("sdpa")  # the faster one for single tokens
         return generate(
             self.policy, self.tokenizer, problems, self.prompts(problems), plan, seed=self.config.seed, step=step
         )
@@ -187,7 +186,6 @@ class Run:
         objective, train, temperature = self.config.objective, self.config.train, self.config.rollout.temperature
         limit = self.config.rollout.max_new_tokens
         with self.timed("update"):
-            self.policy.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast
             in_loss = objective.kl.beta > 0 and objective.kl.where == "loss"
             outcome = update(
                 self.policy,
@@ -349,5 +347,7 @@ class Run:
 
 def load_prm(folder: Path) -> PreTrainedModel:
     """A reward model from its folder, safetensors only."""
-    prm = AutoModelForTokenClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+    prm = AutoModelForTokenClassification.from_pretrained(
+        folder, use_safetensors=True, dtype=torch.float32, attn_implementation="eager"
+    )
     return prm.eval()
