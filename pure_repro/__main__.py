@@ -88,6 +88,13 @@ def run(config: Config) -> None:
             run_stage(stage, config, folders)
     except GateFailed as error:
         fail(str(error), status=1)
+    except OSError as error:
+        fail(
+            f"{error.filename or config.store}: {error.strerror}; the same command goes on from here once it is mended",
+            1,
+        )
+    except KeyboardInterrupt:
+        fail("stopped; the same command goes on from the last checkpoint", 130)
     conclude(config, stages)
 
 

@@ -1,8 +1,8 @@
 """Reproduce a table: ``python -m pure_repro.reproduce table1 seeds=5 train.steps=120``.
 
-Every cell of ``experiments/<name>/cells.yaml`` and seed is a run of the one entry point. Stages that cells share are made
-once; up to ``jobs`` stages run side by side, each in a process of its own. What is finished is never redone, so a killed
-table goes on where it stopped.
+Every cell of ``experiments/<name>/cells.yaml`` and seed is a run of the one entry point. Stages that cells share are
+made once; up to ``jobs`` processes run side by side. What is finished is never redone, so a killed table goes on where
+it stopped.
 """
 
 import csv
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from pure_repro.config import Config, Track
 from pure_repro.launch.compose import ConfigError, composed
-from pure_repro.launch.estimate import minutes
+from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun, plan
 from pure_repro.track.follow import follow
 
@@ -99,10 +99,19 @@ def main() -> int:
     track = table_track(request, cells[0][3].track)
     jobs = missing_jobs(cells)
     total = sum(job.minutes for job in jobs)
-    print(f"{request.name}: {len(cells)} cells, {len(jobs)} stages to make, about {total / request.jobs:.0f} minutes")
-    failed = make(jobs, request.jobs, track)
+    print(
+        f"{request.name}: {len(cells)} cells, {len(jobs)} processes to run, about {total / request.jobs:.0f} minutes "
+        f"and {PEAK_GIGABYTES * request.jobs:.0f} GB of memory with {request.jobs} side by side"
+    )
+    try:
+        failed = make(jobs, request.jobs, track)
+    except KeyboardInterrupt:
+        print("\npure-repro: stopped; the same command goes on where it stopped", file=sys.stderr)
+        return 130
     if failed:
-        print(f"\n{len(failed)} stage(s) failed; run the same command again to go on where it stopped.", file=sys.stderr)
+        print(
+            f"\n{len(failed)} stage(s) failed; run the same command again to go on where it stopped.", file=sys.stderr
+        )
         return 1
     write_report(request, rows, [(row, seed, config) for row, seed, _, config in cells], track)
     return 0
@@ -144,36 +153,54 @@ def missing_jobs(cells: list[tuple[str, int, tuple[str, ...], Config]]) -> list[
 
 def make(jobs: list[Job], side_by_side: int, track: Track) -> list[Job]:
     """Run jobs whose inputs are finished, a few at a time; a failed job stops only what depends on it."""
-    waiting, failed = list(jobs), []
+    waiting, failed = list(jobs), list[Job]()
     running: dict[subprocess.Popen, Job] = {}
-    bar = tqdm(total=round(sum(job.minutes for job in jobs), 1), unit="min", bar_format="{l_bar}{bar}| {elapsed} {desc}")
-    while waiting or running:
-        for process, job in list(running.items()):
-            if process.poll() is None:
-                continue
-            del running[process]
-            bar.update(job.minutes)
-            if process.returncode:
-                failed.append(job)
-                bar.write(f"failed: {job.label}: {last_line(job.log)} (see {job.log})")
-            else:
-                bar.write(f"done: {job.label}")
-                for run in job.runs:
-                    if run.stage == "train":
-                        follow(run.folder, track)
-        broken = folders(failed)
-        pending = folders([*waiting, *running.values()]) | broken
-        for job in list(waiting):
-            if job.inputs & broken:
-                waiting.remove(job)
-                failed.append(job)
-            elif len(running) < side_by_side and not job.inputs & pending:
-                waiting.remove(job)
-                running[start(job)] = job
-        bar.set_description_str(", ".join(job.label for job in running.values()))
-        time.sleep(0.2)
-    bar.close()
+    bar = tqdm(
+        total=round(sum(job.minutes for job in jobs), 1), unit="min", bar_format="{l_bar}{bar}| {elapsed} {desc}"
+    )
+    try:
+        while waiting or running:
+            advance(waiting, running, failed, side_by_side, track, bar)
+            bar.set_description_str(", ".join(job.label for job in running.values()))
+            time.sleep(0.2)
+    finally:  # an interrupted table leaves no process behind
+        for process in running:
+            process.terminate()
+        bar.close()
     return failed
+
+
+def advance(
+    waiting: list[Job],
+    running: dict[subprocess.Popen, Job],
+    failed: list[Job],
+    side_by_side: int,
+    track: Track,
+    bar: tqdm,
+) -> None:
+    """Take up what has ended, start what can begin."""
+    for process, job in list(running.items()):
+        if process.poll() is None:
+            continue
+        del running[process]
+        bar.update(job.minutes)
+        if process.returncode:
+            failed.append(job)
+            bar.write(f"failed: {job.label}: {last_line(job.log)} (see {job.log})")
+        else:
+            bar.write(f"done: {job.label}")
+            for run in job.runs:
+                if run.stage == "train":
+                    follow(run.folder, track)
+    broken = folders(failed)
+    pending = folders([*waiting, *running.values()]) | broken
+    for job in list(waiting):
+        if job.inputs & broken:
+            waiting.remove(job)
+            failed.append(job)
+        elif len(running) < side_by_side and not job.inputs & pending:
+            waiting.remove(job)
+            running[start(job)] = job
 
 
 def folders(jobs: Iterable[Job]) -> set[Path]:
@@ -186,7 +213,10 @@ def start(job: Job) -> subprocess.Popen:
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("a") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "pure_repro", *job.words], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            [sys.executable, "-m", "pure_repro", *job.words],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
         )
 
 
@@ -205,9 +235,7 @@ def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Confi
     finished = []
     for row, seed, config in cells:
         folders = {name: run.folder for name, run in plan(config).items()}
-        finished.append(
-            Cell(row, seed, folders["base"], folders.get("prm"), folders.get("train"), folders["score"])
-        )
+        finished.append(Cell(row, seed, folders["base"], folders.get("prm"), folders.get("train"), folders["score"]))
     if request.name == "table1":
         expected = json.loads((EXPERIMENTS / "table1" / "expected.json").read_text())
         write_table1(finished, rows, expected, request.out)

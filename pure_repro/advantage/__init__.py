@@ -24,7 +24,5 @@ def advantage_estimator(name: str) -> Callable[..., Float[Tensor, "batch token"]
     >>> advantage_estimator("rloo").__module__
     'pure_repro.advantage.rloo'
     """
-    estimator: Callable[..., Float[Tensor, "batch token"]] = getattr(
-        import_module(f"{__name__}.{name}"), name
-    )
+    estimator: Callable[..., Float[Tensor, "batch token"]] = getattr(import_module(f"{__name__}.{name}"), name)
     return estimator

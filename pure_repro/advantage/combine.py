@@ -1,4 +1,4 @@
-"""From reward streams to the advantages of a batch: each stream by its own credit form and estimator, then their sum."""
+"""From reward streams to the advantages of a batch: each stream by its own credit and estimator, then their sum."""
 
 from collections.abc import Callable
 
@@ -36,9 +36,7 @@ def outcome_advantages(
     A response whose problem has no answer has none: not a wrong answer, no signal.
     """
     returns = outcome[:, None] * rollouts.mask
-    advantages = advantage_estimator(estimator)(
-        returns, rollouts.mask, rollouts.group, steps, max_tokens=max_tokens
-    )
+    advantages = advantage_estimator(estimator)(returns, rollouts.mask, rollouts.group, steps, max_tokens=max_tokens)
     return advantages * known[:, None]
 
 

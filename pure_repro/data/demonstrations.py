@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable
 
 from pure_repro.config import ErrorRates
-from pure_repro.data.world import OPERATIONS, apply, check, parse_question, unwrapped
+from pure_repro.data.world import OPERATIONS, check, parse_question, unwrapped
 from pure_repro.types import Problem
 
 

@@ -26,7 +26,7 @@ from pure_repro.config import SPLITS, Data, Difficulty, TestSet
 from pure_repro.types import Problem
 
 TEST_SEED = 0  # the test problems are the same for every run and seed
-OPERATIONS = tuple(f"{sign}{n}" for sign in "+-" for n in range(1, 10)) + ("*2", "*3")
+OPERATIONS = (*(f"{sign}{n}" for sign in "+-" for n in range(1, 10)), "*2", "*3")
 
 
 def apply(value: int, operation: str, modulus: int) -> int:
@@ -87,9 +87,7 @@ def split_of(question: str) -> str:
     raise AssertionError("SPLITS must add up to 100")
 
 
-def draw_problems(
-    split: str, count: int, difficulty: Difficulty, modulus: int, seed: int
-) -> list[Problem]:
+def draw_problems(split: str, count: int, difficulty: Difficulty, modulus: int, seed: int) -> list[Problem]:
     """``count`` different problems of one split; the same arguments give the same list.
 
     >>> easy = Difficulty(min_operations=3, max_operations=3, multiplications=0)
@@ -135,7 +133,7 @@ class Judgement:
     """What the checker says of one step.
 
     ``kind`` names the error (``""`` when right). ``wrong_at`` is the offset, in tokens of the step, of the first wrong
-    token. ``correct`` pairs token offsets with the token that should stand there, given what the chain itself said before.
+    token. ``correct`` pairs token offsets with the token that should stand there, given what the chain said before.
     ``derails`` marks an error after which the rest of the chain cannot be judged.
     """
 

@@ -8,6 +8,7 @@ SCORED_TOKENS_PER_SECOND = 60_000  # reward model, forward only
 SAMPLED_TOKENS_PER_SECOND = 18_000
 TOKENS_PER_RESPONSE = 30  # of a base model; a policy that learns to ramble costs more
 TOKENS_PER_PROMPT = 8
+PEAK_GIGABYTES = 2.5  # of the largest stage, the reward model's, most of it its 70,000 training examples
 START_SECONDS = 6  # importing torch, loading models
 
 
@@ -17,7 +18,9 @@ def minutes(config: Config, stage: str) -> float:
     validation = config.data.validation_problems * 5 * TOKENS_PER_RESPONSE / SAMPLED_TOKENS_PER_SECOND
     match stage:
         case "base":
-            seconds = (config.model.clean_demonstrations + config.model.demonstrations) * tokens / FITTED_TOKENS_PER_SECOND
+            seconds = (
+                (config.model.clean_demonstrations + config.model.demonstrations) * tokens / FITTED_TOKENS_PER_SECOND
+            )
         case "prm":
             wider = 1 + config.prm.extra_layers / config.model.layers
             fitted = config.prm.demonstrations * config.prm.full_fit.epochs * tokens

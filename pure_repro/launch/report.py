@@ -3,7 +3,7 @@
 import json
 
 from pure_repro.config import Config
-from pure_repro.launch.estimate import minutes
+from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun
 
 
@@ -18,7 +18,7 @@ def announce(config: Config, stages: dict[str, StageRun]) -> None:
             total += estimate
             print(f"  {name:<6} {estimate:5.1f} min {stage.folder}")
     if total:
-        print(f"About {total:.1f} minutes on one core (estimated at the speed of the reference machine).")
+        print(f"About {total:.1f} minutes on one core and {PEAK_GIGABYTES} GB of memory (on the reference machine).")
 
 
 def conclude(config: Config, stages: dict[str, StageRun]) -> None:

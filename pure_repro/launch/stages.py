@@ -1,6 +1,7 @@
 """Run the stages of a plan in this process, one after the other; torch is imported only here."""
 
 import fcntl
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path]) -> None:
                 "inputs": run.inputs,
                 "problems": digests(config.data, config.score.sets, config.score.problems_per_set, config.seed),
                 "seconds": round(time.perf_counter() - start, 1),
+                "peak_gigabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
                 **environment(),
             },
         )

@@ -1,8 +1,8 @@
 """Stage ``prm``: a token-classification head on the base model, fitted in two stages (head only, then everything).
 
-The paper fits a 7B model on 369,000 labelled solutions. A model of 1.3 M parameters learns the same from 50,000 only
-with denser teaching: every token of a step is labelled besides its end, and an auxiliary language loss on the token that
-*should* come next makes it do the arithmetic it judges. Neither is read at scoring time.
+The paper fits a 7B model on 369,000 labelled solutions. A model of 1.3 M parameters learns the same from 70,000 only
+with denser teaching: every token of a step is labelled besides its end, and an auxiliary language loss on the token
+that *should* come next makes it do the arithmetic it judges. Neither is read at scoring time.
 """
 
 import json
@@ -45,7 +45,7 @@ def fit_prm(config: Config, base_folder: Path, out: Path) -> None:
 
 
 def token_classifier(base: PreTrainedModel, extra_layers: int, seed: int) -> Qwen2ForTokenClassification:
-    """The base model with ``extra_layers`` more layers, which start as the identity, and a linear head of two classes."""
+    """The base model with ``extra_layers`` more, which start as the identity, and a linear head for two classes."""
     torch.manual_seed(seed)
     prm_config = type(base.config).from_dict(base.config.to_dict())
     prm_config.num_hidden_layers += extra_layers

@@ -42,7 +42,8 @@ def examine(
     for row, (problem, text) in enumerate(zip(problems, texts(tokenizer, rollouts), strict=True)):
         if not rollouts.finished[row]:
             continue
-        for score, judgement in zip(scores[row], check(problem.question, text.split("\n\n"), config.data.modulus)):
+        said = check(problem.question, text.split("\n\n"), config.data.modulus)
+        for score, judgement in zip(scores[row], said, strict=False):  # scores are padded
             judged.append(score)
             right.append(judgement.right)
             kinds.append(judgement.kind)
@@ -52,8 +53,7 @@ def examine(
     found = Counter(kind for kind, score in zip(kinds, judged, strict=True) if score < 0)
     seen = Counter(kinds)
     gate = config.prm.gate
-    bad_found = (all_scores[~all_right] < 0).float().mean().item()
-    false_alarms = (all_scores[all_right] < 0).float().mean().item()
+    bad_found, false_alarms = called_bad(all_scores[~all_right]), called_bad(all_scores[all_right])
     return {
         "passed": bad_found >= gate.min_bad_found and false_alarms <= gate.max_false_alarms,
         "accuracy": ((all_scores >= 0) == all_right).float().mean().item(),
@@ -63,6 +63,15 @@ def examine(
         "by_kind": {k: {"found": found[k] / seen[k], "count": seen[k]} for k in sorted(seen) if k},
         "probes": probe(prm, tokenizer, problems[:PROBE_PROBLEMS], config),
     }
+
+
+def called_bad(scores: Float[Tensor, " step"]) -> float:
+    """The share of steps with a score below 0; 0 of no steps.
+
+    >>> called_bad(torch.tensor([-0.5, 0.5])), called_bad(torch.tensor([]))
+    (0.5, 0.0)
+    """
+    return (scores < 0).float().sum().item() / max(len(scores), 1)
 
 
 def calibration_error(probability: Float[Tensor, " step"], right: Bool[Tensor, " step"], bins: int = 10) -> float:
@@ -122,13 +131,14 @@ def in_words(report: dict) -> str:
 
     >>> print(in_words({"passed": True, "accuracy": 0.98, "bad_found": 0.95, "false_alarms": 0.002,
     ...                 "calibration_error": 0.01, "probes": {"empty": -1.0, "wait": 1.0}}))
-    reward model passed: 98.0 % of steps judged right, 95.0 % of bad steps found, 0.2 % false alarms, calibration error 0.010
+    reward model passed: 98.0 % of steps judged right, 95.0 % of bad steps found, 0.2 % false alarms, off by 0.010
     worst step score of answers that say nothing: empty -1.00, wait +1.00
     """
     return (
         f"reward model {'passed' if report['passed'] else 'FAILED'}: {100 * report['accuracy']:.1f} % of steps judged "
-        f"right, {100 * report['bad_found']:.1f} % of bad steps found, {100 * report['false_alarms']:.1f} % false alarms, "
-        f"calibration error {report['calibration_error']:.3f}\n"
+        f"right, {100 * report['bad_found']:.1f} % of bad steps found, {100 * report['false_alarms']:.1f} % false "
+        "alarms, "
+        f"off by {report['calibration_error']:.3f}\n"
         "worst step score of answers that say nothing: "
         + ", ".join(f"{name.replace('_', ' ')} {score:+.2f}" for name, score in report["probes"].items())
     )
@@ -144,8 +154,8 @@ def require_pass(report_file: Path, gate: Gate) -> None:
     if report["passed"]:
         return
     verdict = (
-        f"the reward model finds {report['bad_found']:.1%} of bad steps (at least {gate.min_bad_found:.0%} wanted) with "
-        f"{report['false_alarms']:.1%} false alarms (at most {gate.max_false_alarms:.0%})"
+        f"the reward model finds {report['bad_found']:.1%} of bad steps (at least {gate.min_bad_found:.0%} wanted) "
+        f"with {report['false_alarms']:.1%} false alarms (at most {gate.max_false_alarms:.0%})"
     )
     if gate.on_fail == "stop":
         raise GateFailed(f"{verdict}: fit it longer (prm.demonstrations) or go on with prm.gate.on_fail=warn")

@@ -31,12 +31,11 @@ class SamplingPlan:
 
 
 def noise(seed: int, step: int, problem_id: str, samples: int, length: int) -> Float[np.ndarray, "sample token"]:
-    """One uniform number per token of each sample of one problem, from a counter-based generator keyed by the arguments.
+    """One uniform number per token of each sample of one problem, from a counter-based generator with the rest as key.
 
-    >>> noise(0, 7, "a", samples=2, length=3).shape
-    (2, 3)
-    >>> bool((noise(0, 7, "a", 2, 3) == noise(0, 7, "a", 2, 3)).all()), bool((noise(0, 8, "a", 2, 3) == noise(0, 7, "a", 2, 3)).any())
-    (True, False)
+    >>> drawn = noise(seed=0, step=7, problem_id="a", samples=2, length=3)
+    >>> drawn.shape, bool((drawn == noise(0, 7, "a", 2, 3)).all()), bool((drawn == noise(0, 8, "a", 2, 3)).any())
+    ((2, 3), True, False)
     """
     digest = hashlib.sha256(f"{seed}/{step}/{problem_id}".encode()).digest()
     generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))

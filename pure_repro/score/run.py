@@ -41,7 +41,9 @@ def score(config: Config, checkpoints: dict[str, Path], out: Path) -> None:
                     asked = [problems[i] for i in rollouts.group.tolist()]
                     right = [int(v.correct) for v in grade_many(responses, [str(p.answer) for p in asked])]
                     result[name] = (
-                        right if name == "greedy" else [right[i : i + plan.samples] for i in range(0, len(right), plan.samples)]
+                        right
+                        if name == "greedy"
+                        else [right[i : i + plan.samples] for i in range(0, len(right), plan.samples)]
                     )
                     generations += [
                         {"checkpoint": checkpoint, "set": test_set.name, "plan": name, "problem": p.question}

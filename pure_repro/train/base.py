@@ -23,9 +23,7 @@ def fit_base(config: Config, out: Path) -> None:
     model.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast as the fused one's
 
     def loss(batch: Batch) -> Tensor:
-        output = model(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]
-        )
+        output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"])
         return output.loss
 
     pad = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORE}

@@ -27,4 +27,3 @@ def train(config: Config, base: Path, prm: Path | None, out: Path) -> None:
             run.validate()
             run.checkpoint()
     run.finish()
-

@@ -165,14 +165,14 @@ class Run:
             form = partial(credit_form(credit.pop("name")), **credit)
             process = process_advantages(form(rewards.process, steps.mask), rollouts, steps, chosen.name, limit)
         if rewards.outcome is not None and rewards.known is not None:
-            outcome = outcome_advantages(
-                rewards.outcome, rewards.known, rollouts, steps, chosen.outcome, limit
-            )
+            outcome = outcome_advantages(rewards.outcome, rewards.known, rollouts, steps, chosen.outcome, limit)
         advantages = combined(process, outcome, rollouts, steps, self.config.reward, chosen)
         kl = self.config.objective.kl
         if kl.beta > 0 and kl.where == "reward":
             with self.timed("reference"):
-                estimate = kl_estimate(kl.estimator, self.logprobs(self.policy, rollouts), self.logprobs(self.base, rollouts))
+                estimate = kl_estimate(
+                    kl.estimator, self.logprobs(self.policy, rollouts), self.logprobs(self.base, rollouts)
+                )
             advantages = advantages + penalty_to_go(kl.beta * estimate, rollouts.mask)
         return advantages
 
@@ -293,7 +293,10 @@ class Run:
             responses = texts(self.tokenizer, rollouts)
             row[name] = mean(v.correct for v in grade_many(responses, [str(p.answer) for p in asked]))
         row |= shape_signals(rollouts, self.steps_of(rollouts)) | text_signals(responses)
-        row |= {"skipped": skipped_share([p.question for p in asked], responses), "kl": self.divergence(rollouts.rows(slice(0, None, 4)))}
+        row |= {
+            "skipped": skipped_share([p.question for p in asked], responses),
+            "kl": self.divergence(rollouts.rows(slice(0, None, 4))),
+        }
         self.validations.append(row)
         if row["sampled"] > self.progress.best:
             self.progress.best, self.progress.chosen_step = row["sampled"], step

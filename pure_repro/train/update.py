@@ -82,7 +82,8 @@ def update(
 ) -> dict[str, float]:
     """One pass over the rollouts, ``rollouts_per_update`` responses per optimizer step; returns what happened.
 
-    ``reference_logprobs`` are given when the loss has a KL term. With a single optimizer step the old policy is the policy itself, and its log-probabilities are the detached new
+    ``reference_logprobs`` are given when the loss has a KL term. With a single optimizer step the old policy is the
+    policy itself, and its log-probabilities are the detached new
     ones; with several they are taken before the first.
     """
     batch = len(advantages)
@@ -113,6 +114,4 @@ def update(
         norms.append(torch.nn.utils.clip_grad_norm_(policy.parameters(), train.max_grad_norm).item())
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return {f"policy/{name}": value for name, value in totals.items()} | {
-        "policy/grad_norm": sum(norms) / len(norms)
-    }
+    return {f"policy/{name}": value for name, value in totals.items()} | {"policy/grad_norm": sum(norms) / len(norms)}
