@@ -135,7 +135,9 @@ def test_min_lasts_longer(tmp_path: Path, min_curve, sum_curve, verdict: str) ->
 
 def test_min_that_collapses_with_sum_does_not_last_longer(tmp_path: Path) -> None:
     _, runs = arms(tmp_path, 5, pure_prm=COLLAPSE, prm_sum=COLLAPSE)
-    assert min_lasts_longer(runs, "pure_prm", "prm_sum", "").verdict == "cannot tell"
+    claim = min_lasts_longer(runs, "pure_prm", "prm_sum", "")
+    assert claim.verdict == "cannot tell"
+    assert "outlived sum-form in 0 of 5 seeds, sum-form min-form in 0" in claim.figures
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,12 @@ def test_fewer_steps(tmp_path: Path, curve: tuple[float, ...], verdict: str) -> 
     claim = fewer_steps_than_verifiable(runs, "pure_prm", "")
     assert claim.verdict == verdict
     assert ("not reached" in claim.figures) == (verdict != "holds")
+
+
+def test_equal_ratios_of_three_seeds_decide_though_three_of_three_seeds_would_not(tmp_path: Path) -> None:
+    _, runs = arms(tmp_path, 3)
+    assert decide(wilson(3, 3), 0.5) == "cannot tell"
+    assert fewer_steps_than_verifiable(runs, "pure_prm", "").verdict == "holds"
 
 
 def rescored(grouped: dict[str, list[Cell]], row: str, share: float) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -94,7 +96,7 @@ def test_a_run_followed_live_is_the_run_published_later(tmp_path: Path, track: T
     late = {name: (cell.train / name).read_text() for name in ("metrics.jsonl", "validation.jsonl", "summary.json")}
     for name in (*late, "manifest.json", "rollouts.jsonl.gz"):
         (cell.train / name).unlink()
-    parent = open_table(track, "table1")
+    parent = open_table(track, "it's table1")
     under = track.model_copy(update={"parent": parent})
 
     lines(cell.train / "validation.jsonl", [{"step": 0, "sampled": 0.3}])  # before the first update
@@ -111,7 +113,7 @@ def test_a_run_followed_live_is_the_run_published_later(tmp_path: Path, track: T
     assert [step for step, _ in history(track, run_id, "validation/sampled")] == list(range(0, 61, 10))
 
     (cell.train / "manifest.json").write_text("{}")
-    publish({"PURE-PRM, seed 1": cell.stages}, TABLE, results(tmp_path), track, "table1")
+    publish({"PURE-PRM, seed 1": cell.stages}, TABLE, results(tmp_path), track, "it's table1")
     assert [run.info.run_id for run in all_runs(track) if run.info.run_id != parent] == [run_id]
 
     other = publish({"none, min": cell.stages}, TABLE, tmp_path / "results", track, "prm_negatives")
@@ -144,6 +146,20 @@ def test_the_default_store_is_in_the_working_folder(track: Track) -> None:
     assert [run.info.run_name for run in all_runs(here)] == ["made in the copied store"]
 
 
+def test_a_lock_held_longer_than_sqlite_waits_by_itself(tmp_path: Path, track: Track) -> None:
+    folder = next(c.train for c in write_cells(tmp_path / "store", [1]) if c.row == "pure_vr")
+    assert folder is not None
+    here = track.model_copy(update={"uri": None})
+    open_table(here, "makes the experiment")
+    blocker = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None, check_same_thread=False)
+    blocker.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(6, blocker.rollback)
+    timer.start()
+    run_id = sync(folder, here)
+    timer.join()
+    assert len(history(here, run_id, "loss")) == 60
+
+
 def follow(folder: Path, track: Track, ready: "multiprocessing.synchronize.Barrier") -> None:
     """Write and log a run in pieces, as a training does."""
     records = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
@@ -153,17 +169,19 @@ def follow(folder: Path, track: Track, ready: "multiprocessing.synchronize.Barri
         sync(folder, track)
 
 
-def test_two_processes_log_at_once(tmp_path: Path, track: Track) -> None:
+def test_two_processes_find_no_store_and_log_at_once(tmp_path: Path, track: Track) -> None:
     folders = [c.train for c in write_cells(tmp_path / "store", [1]) if c.row in ("pure_vr", "pure_prm")]
-    under = track.model_copy(update={"parent": open_table(track, "table1"), "uri": None})
+    (tmp_path / "mlflow.db").unlink()
+    here = track.model_copy(update={"uri": None})
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(2)
-    workers = [context.Process(target=follow, args=(folder, under, ready)) for folder in folders]
+    workers = [context.Process(target=follow, args=(folder, here, ready)) for folder in folders]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [0, 0]
-    for run in all_runs(under):
-        if run.info.run_id != under.parent:
-            assert [step for step, _ in history(under, run.info.run_id, "loss")] == list(range(1, 61))
+    runs = all_runs(here)
+    assert len(runs) == 2
+    for run in runs:
+        assert [step for step, _ in history(here, run.info.run_id, "loss")] == list(range(1, 61))

@@ -4,16 +4,18 @@ A run is found by its tags, and only what it lacks is sent, so that logging the 
 during training, after it, or again under another parent. Nothing is kept in the stage folders.
 """
 
+import fcntl
 import gzip
 import json
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import yaml
@@ -24,9 +26,8 @@ if TYPE_CHECKING:  # importing MLflow takes more than a second, which a run with
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-Item = TypeVar("Item")
 PATIENCE = 60  # seconds to wait while another process writes to the local store
-METRICS_PER_CALL, PARAMS_PER_CALL, LONGEST_TAG = 1000, 100, 8000  # MLflow's limits
+LONGEST_TAG = 8000  # characters that MLflow takes
 METRIC_NAME = re.compile(r"[\w.: -]+(/[\w.: -]+)*")
 ADDRESS, TABLE, LOGGED = "pure_repro.address", "pure_repro.table", "pure_repro.logged"  # tags
 GATE = ("accuracy", "bad_found", "false_alarms", "calibration_error")
@@ -38,17 +39,27 @@ def connect(track: Track) -> tuple["MlflowClient", str]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when MLflow is imported
     from mlflow import MlflowClient
 
-    client = MlflowClient(track.uri or f"sqlite:///{Path.cwd()}/mlflow.db?timeout={PATIENCE}")
-    experiment = client.get_experiment_by_name(track.experiment)
-    return client, experiment.experiment_id if experiment else client.create_experiment(track.experiment)
+    with nullcontext() if track.uri else _first_come():
+        client = MlflowClient(track.uri or f"sqlite:///{Path.cwd()}/mlflow.db?timeout={PATIENCE}")
+        experiment = client.get_experiment_by_name(track.experiment)
+        return client, experiment.experiment_id if experiment else client.create_experiment(track.experiment)
+
+
+@contextmanager
+def _first_come() -> Iterator[None]:
+    """One process at a time: two that find no local store would both make its tables, and one would fail."""
+    with Path("mlflow.db.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def open_table(track: Track, name: str) -> str:
     """The id of the parent run of a table, found by its name or made: the value for ``track.parent``."""
     client, experiment = connect(track)
-    found = client.search_runs([experiment], f"tags.`{TABLE}` = '{name}'", max_results=1)
-    run = found[0] if found else client.create_run(experiment, tags={TABLE: name}, run_name=name)
-    return run.info.run_id
+    for run in client.search_runs([experiment], f"tags.`{TABLE}` != ''"):  # a name may hold quotes, a filter may not
+        if run.data.tags[TABLE] == name:
+            return run.info.run_id
+    return client.create_run(experiment, tags={TABLE: name}, run_name=name).info.run_id
 
 
 def sync(folder: Path, track: Track) -> str:
@@ -178,7 +189,7 @@ def _log_records(client: "MlflowClient", run: "Run", path: Path, prefix: str) ->
     """Log the records of a JSON Lines file that are later than the last one logged; a tag keeps that step."""
     if not path.exists():
         return
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, RunTag
 
     tag = f"{LOGGED}.{path.name}"
     last = int(run.data.tags.get(tag, -1))
@@ -192,9 +203,7 @@ def _log_records(client: "MlflowClient", run: "Run", path: Path, prefix: str) ->
         for name, value in record.items()
         if name != "step"
     ]
-    for batch in chunks(metrics, METRICS_PER_CALL):
-        client.log_batch(run.info.run_id, metrics=batch)
-    client.set_tag(run.info.run_id, tag, records[-1]["step"])
+    client.log_batch(run.info.run_id, metrics, tags=[RunTag(tag, str(records[-1]["step"]))])
 
 
 def _log_files(client: "MlflowClient", run: "Run", folder: Path, stage: str) -> None:
@@ -214,14 +223,11 @@ def _log_once(client: "MlflowClient", run: "Run", metrics: Mapping[str, float]) 
 
 
 def _log_params(client: "MlflowClient", run: "Run", config: Mapping[str, Any]) -> None:
-    """Log the keys of a stage's configuration that the run does not hold yet: MLflow never changes a parameter."""
+    """Log the keys of a stage's configuration as parameters."""
     from mlflow.entities import Param
 
-    known = client.get_run(run.info.run_id).data.params
     parts = {group: value for group, value in config.items() if group not in ("stage", "inputs")}
-    params = [Param(key, str(value)) for key, value in flatten(parts) if key not in known]
-    for batch in chunks(params, PARAMS_PER_CALL):
-        client.log_batch(run.info.run_id, params=batch)
+    client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in flatten(parts)])
 
 
 def _rollouts(folder: Path) -> Iterator[dict[str, Any]]:
@@ -269,15 +275,6 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Runs of at most ``size`` items.
-
-    >>> list(chunks([1, 2, 3], 2))
-    [[1, 2], [3]]
-    """
-    return (items[i : i + size] for i in range(0, len(items), size))
 
 
 def _milliseconds(path: Path) -> int:
