@@ -6,6 +6,7 @@ from operator import eq
 
 from pure_repro.grading.cheap import close, rational
 from pure_repro.grading.nodes import (
+    About,
     Bag,
     Choice,
     Clock,
@@ -24,6 +25,8 @@ from pure_repro.grading.tex import Unparsable
 
 # what a unit multiplies its number by, for an answer that gives the number alone
 SCALE = {"%": r"\frac{1}{100}", "°": r"\frac{\pi}{180}"}
+
+NEAR = 0.02  # how far, relatively, an approximation may be from the exact value beside it
 
 
 class Undecided(Exception):
@@ -71,6 +74,9 @@ class Comparison:
             if isinstance(one, Either):
                 return some(partial(self.same, option, other) for option in one.options)
         for one, other in ((left, right), (right, left)):
+            if isinstance(one, About):
+                return some(partial(self.same, part, other) for part in (one.exact, one.decimal)) and self.near(one)
+        for one, other in ((left, right), (right, left)):
             if isinstance(one, Named) and not isinstance(other, Named):
                 return self.same(one.value, other) or self.as_equations(one, other)
         for (kind, other_kind), equal in self.rules.items():
@@ -109,6 +115,10 @@ class Comparison:
         if one is not None and other is not None:
             return close(one, other, self.rel_tol, self.abs_tol)
         return self.algebra.equal(left, right, self.rel_tol, self.abs_tol)
+
+    def near(self, about: About) -> bool:
+        """Whether an approximation is one; otherwise ``3 ≈ 4`` would be two answers."""
+        return Comparison(self.algebra, NEAR).same(about.exact, about.decimal)
 
     def same_quantity(self, left: Leaf, right: Leaf) -> bool:
         r"""Units must agree where both are given; where one is, the other may be the bare number.

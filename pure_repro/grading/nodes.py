@@ -98,10 +98,18 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class About:
+    """An exact value with its approximation beside it; equals either, if they belong together."""
+
+    exact: "Node"
+    decimal: "Node"
+
+
+@dataclass(frozen=True)
 class Either:
     """Text with several meanings; it equals whatever one of them equals."""
 
     options: tuple["Node", ...]
 
 
-Node = Leaf | Text | Choice | Based | Ratio | Clock | Group | Matrix | Bag | Region | Named | Relation | Either
+Node = Leaf | Text | Choice | Based | Ratio | Clock | Group | Matrix | Bag | Region | Named | Relation | About | Either

@@ -219,6 +219,18 @@ def scientific_notation(text: str) -> str:
     return SCIENTIFIC.sub(r"\1\\cdot 10^{\2}", text)
 
 
+def lift_powers(text: str) -> str:
+    r"""Exponents out of a unit's text.
+
+    >>> lift_powers(r"\text{m s^{-1}}")
+    '\\text{m s}^{-1}'
+    """
+    inside = re.compile(r"\\text\{([^{}]*?)\s*\^\{(-?\d+)\}")
+    while inside.search(text):
+        text = inside.sub(r"\\text{\1}^{\2}\\text{", text, count=1)
+    return re.sub(r"\\text\{\s*\}", "", text)
+
+
 def mark_conjunctions(text: str) -> str:
     r"""``or`` and ``and`` between answers, as ``\lor`` and ``\land``.
 
@@ -313,6 +325,7 @@ RULES: tuple[Rule, ...] = (
     brace_arguments,
     mark_degrees,
     plain_indices,
+    lift_powers,
     mark_conjunctions,
     join_text,
     open_text,

@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import product
 
 from pure_repro.grading.nodes import (
+    About,
     Bag,
     Based,
     Choice,
@@ -216,17 +217,16 @@ def relation(latex: str) -> Node | None:
 
 
 def approximation(sides: list[str], operators: list[str]) -> Node:
-    """``exact ≈ decimal`` says both."""
+    """``exact ≈ decimal``, perhaps behind a name."""
     cut = operators.index(r"\approx")
-    exact = [side for side in sides[: cut + 1] if side]
-    decimal = single(sides[-1])
+    exact, decimal = [side for side in sides[: cut + 1] if side], single(sides[-1])
     if not exact:
         return decimal
-    if len(exact) == 1:
-        return Named(without_blanks(exact[0]), decimal) if is_name(exact[0]) else either(single(exact[0]), decimal)
-    if is_name(exact[0]):
-        return Named(without_blanks(exact[0]), either(single(exact[-1]), decimal))
-    return either(single(exact[-1]), decimal)
+    name = without_blanks(exact[0]) if is_name(exact[0]) else None
+    if name and len(exact) == 1:
+        return Named(name, decimal)
+    about = About(single(exact[-1]), decimal)
+    return Named(name, about) if name else about
 
 
 def equation(sides: list[str]) -> Node:
@@ -274,6 +274,8 @@ def region(latex: str) -> Node | None:
     compact = without_blanks(latex)
     if compact == r"\mathbb{R}":
         return REALS
+    if compact.startswith((r"\mathbb{R}-\{", r"\mathbb{R}-(", r"\mathbb{R}-[")):
+        return Region("difference", (REALS, single(compact.removeprefix(r"\mathbb{R}-"))))
     return Bag(()) if compact in (r"\emptyset", r"\{\}") else None
 
 
@@ -406,8 +408,8 @@ LABEL = re.compile(r"(?:/\s*|\\cdot\s*)?(?:\\text\{[^{}]*\}|\\degree|\\%|\\\$)")
 def leaf(latex: str) -> Leaf:
     r"""An expression and its unit.
 
-    >>> leaf(r"5.4 \text{ cents}"), leaf(r"90\degree"), leaf(r"\$32"), leaf(r"9 \text{ multiples}")
-    (Leaf(latex='5.4', unit='cent'), Leaf(latex='90', unit='°'), Leaf(latex='32', unit='$'), Leaf(latex='9', unit=''))
+    >>> leaf(r"5.4 \text{ cents}"), leaf(r"90\degree"), leaf(r"9 \text{ multiples}")
+    (Leaf(latex='5.4', unit='cent^1'), Leaf(latex='90', unit='°'), Leaf(latex='9', unit=''))
     """
     unit = ""
     if money := MONEY.match(latex):
@@ -416,7 +418,9 @@ def leaf(latex: str) -> Leaf:
     start = first_label(latex)
     if start and not TRIGONOMETRY.search(latex[:start]):
         latex, label = latex[:start].strip(), latex[start:].strip()
-        unit = {r"\degree": "°", r"\%": "%", r"\$": "$"}.get(without_blanks(label), "") or canonical_unit(label) or unit
+        unit = (
+            {r"\degree": "°", r"\%": "%", r"\$": "$^1"}.get(without_blanks(label), "") or canonical_unit(label) or unit
+        )
     compact = without_blanks(GROUPS.sub(lambda match: match[1].replace(",", ""), latex))
     if not compact or r"\text" in compact or '"' in compact:
         raise Unparsable("words in an expression")

@@ -16,21 +16,21 @@ def canonical_unit(latex: str) -> str:
     >>> canonical_unit(r"\text{square inches}"), canonical_unit(r"\text{in}^{2}"), canonical_unit("meals")
     ('in^2', 'in^2', '')
     >>> canonical_unit("miles per hour"), canonical_unit(r"\text{mi}/\text{h}"), canonical_unit("mph")
-    ('mi/h', 'mi/h', 'mi/h')
+    ('h^-1 mi^1', 'h^-1 mi^1', 'h^-1 mi^1')
     """
     words = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", latex).replace("kmph", "km/h").replace("mph", "mi/h")
-    parts: list[str] = []
-    divide = power = ""
+    powers: list[list] = []  # [name, power]
+    sign = power = 1
     for word, exponent, slash in re.findall(r"([a-zA-Z$]+)|\^\{?(-?\d+)\}?|(/)", words):
         if slash or word == "per":
-            divide = "/"
+            sign = -1
         elif word in POWER_BEFORE:
-            power = f"^{POWER_BEFORE[word]}"
-        elif (exponent or word in POWER_AFTER) and parts:
-            parts[-1] += f"^{exponent or POWER_AFTER[word]}"
+            power = POWER_BEFORE[word]
+        elif (exponent or word in POWER_AFTER) and powers:
+            powers[-1][1] *= int(exponent or POWER_AFTER[word])
         elif word and (name := unit_name(word)) is not None:
-            parts += [divide + name + power] if name else []
-            divide = power = ""
+            powers.append([name, sign * power])
+            sign = power = 1
         else:
             return ""
-    return " ".join(parts).replace(" /", "/")
+    return " ".join(sorted(f"{name}^{power}" for name, power in powers if name))

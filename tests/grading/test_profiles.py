@@ -1,5 +1,6 @@
 """The three profiles, the command that compares them, and the yaml of each."""
 
+import importlib.util
 import inspect
 import json
 from pathlib import Path
@@ -89,7 +90,8 @@ def test_a_malformed_line_is_named(line: str, tmp_path: Path, capsys: pytest.Cap
 def test_every_profile_has_a_yaml_that_the_functions_take(profile: str) -> None:
     settings = yaml.safe_load((ROOT / "conf" / "grading" / f"{profile}.yaml").read_text())
     assert settings["profile"] == profile
-    assert answers_match("1", "1", **settings) is (profile != "math_verify") or answers_match("1", "1", **settings)
+    if profile != "math_verify" or importlib.util.find_spec("math_verify"):
+        assert answers_match("$1$", "1", **settings)
     assert settings.keys() <= inspect.signature(grade_many).parameters.keys()
     if profile == "strict":  # the defaults of the functions are this yaml
         defaults = {name: inspect.signature(grade_many).parameters[name].default for name in settings}
