@@ -378,9 +378,10 @@ class Config(Strict):
     def problems_exist(self) -> "Config":
         """Every split has the problems that are drawn from it; nine in ten of them are soon found."""
         prm, data = self.prm, self.data
+        for_base = self.model.clean_demonstrations + self.model.demonstrations
         for_prm = prm.demonstrations + prm.base_samples + prm.gate.problems
         drawn = [
-            ("base", "model.demonstrations", self.model.demonstrations, data.difficulty),
+            ("base", "model.clean_demonstrations + demonstrations", for_base, data.difficulty),
             ("prm", "prm.demonstrations + base_samples + gate.problems", for_prm, data.difficulty),
             ("rl", "data.train_problems", data.train_problems, data.difficulty),
             ("validation", "data.validation_problems", data.validation_problems, data.difficulty),
