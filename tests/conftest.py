@@ -1,0 +1,100 @@
+"""What several tests stand on: one thread, a random policy, and a store whose base and reward model are fitted once."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; also for the processes that tests start
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from pure_repro.data.tokenizer import world_tokenizer
+from pure_repro.launch.compose import composed
+from pure_repro.train import precision
+from pure_repro.train.base import fit_base
+from pure_repro.train.policy import load_policy
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).resolve().parents[1]
+SMOKE = ("recipe=smoke", "track=none")
+
+torch.set_num_threads(1)
+
+
+def start(*words: str, cwd: Path, module: str = "pure_repro") -> subprocess.Popen[str]:
+    """The real entry point in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """Wait for it and read what it printed."""
+    out, err = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def entry(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Run the entry point to its end, in an empty folder."""
+    folder = tmp_path_factory.mktemp("cwd")
+    return lambda *words, module="pure_repro": finish(start(*words, cwd=folder, module=module))
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start the entry point and do not wait for it."""
+    return lambda *words: start(*words, cwd=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def fitted(entry: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the finished base and reward model of the smoke recipe; copy it, do not write into it."""
+    store = tmp_path_factory.mktemp("fitted")
+    run = entry(*SMOKE, f"store={store}", "stages=[base,prm]")
+    assert run.returncode == 0, run.stderr
+    return store
+
+
+@pytest.fixture
+def store(fitted: Path, tmp_path: Path) -> Path:
+    """A store of one's own that holds the smoke recipe's base and reward model."""
+    return Path(shutil.copytree(fitted, tmp_path / "store"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerBase:
+    """The tokenizer of the embedded world."""
+    return world_tokenizer(modulus=23)
+
+
+@pytest.fixture(scope="session")
+def small_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy of two narrow layers, fitted for a second: its responses have steps and end sooner or later."""
+    folder = tmp_path_factory.mktemp("small_base")
+    sizes = ["model.hidden_size=32", "model.intermediate_size=64", "model.layers=2", "model.heads=2"]
+    fit_base(composed([*SMOKE, *sizes, "model.demonstrations=2560", "model.fit.learning_rate=1e-2"]), folder)
+    return folder / "model"
+
+
+@pytest.fixture
+def policy(small_base: Path) -> PreTrainedModel:
+    """That policy, for a test to change as it likes."""
+    return load_policy(small_base)[0]
+
+
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mixed precision, so that equal results are equal to the last digits."""
+    monkeypatch.setattr(precision, "has_fast_bf16", lambda: False)

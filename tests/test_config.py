@@ -1,0 +1,196 @@
+"""Mistakes on the command line: one sentence with key, value and what is allowed, status 2, within a second."""
+
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from pure_repro.config import Config
+from pure_repro.launch.compose import ConfigError, composed
+
+Run = subprocess.CompletedProcess[str]
+
+# Each through the real entry point.
+MISTAKES = {
+    "credit.temperture=0.2": "credit.temperture is no key: credit has name, temperature; did you mean temperature?",
+    "credit=sum credit.temperature=0.1": "credit.temperature is no key: credit has name, gamma",
+    "credit=mni": (
+        "credit=mni is no choice: take one of mean, min, min_strict, released_token_min, sum; did you mean min?"
+    ),
+    "recipe=smok": "recipe=smok is no choice: take one of embedded, smoke; did you mean smoke?",
+    "train.prompts_per_step=32 train.samples_per_prompt=8 train.rollouts_per_update=100": (
+        "train.rollouts_per_update=100 does not divide prompts_per_step × samples_per_prompt = 32 × 8 = 256"
+    ),
+    "train.samples_per_prompt=1": "train.samples_per_prompt=1 must be greater than 1",
+    "rollout.max_new_tokens=121 model.context=128": (
+        "rollout.max_new_tokens=121 and a prompt of 8 tokens exceed model.context=128: take at most 120"
+    ),
+    "train.steps=ten": "train.steps=ten must be a whole number",
+    "train.learning_rate=-1": "train.learning_rate=-1 must be greater than 0",
+    "data.modulus=21": "data.modulus=21 is not prime, so that a product could erase an error; take 19, 23 or 29",
+    "reward=prm reward.process_weight=0": (
+        "reward.process_weight=0 and verifiable_weight × answered_share = 0 × 0 reward nothing: "
+        "raise one of them above 0"
+    ),
+    "stages=[train] store=empty": (
+        "stages=[train] needs base and prm, not finished in store=empty: take stages=[base,prm,train]"
+    ),
+    "-m credit=min,smu": (
+        "credit=smu is no choice: take one of mean, min, min_strict, released_token_min, sum; did you mean sum?"
+    ),
+    "-m train.steps=5,x seed=1,2": "train.steps=x must be a whole number",
+    "reward=prm,mixed_10": "reward=prm,mixed_10 has several values: add -m for a run of each",
+    "--cfg job credit.gama=1": "credit.gama is no key: credit has name, temperature",
+    "credit": "credit cannot be read: write key=value, as in credit=sum",
+}
+REPRODUCE_MISTAKES = {
+    "table1 seeds=0": "seeds=0 must be a positive whole number",
+    "table1 jobs=two": "jobs=two must be a positive whole number",
+    "table2": "name one of prm_negatives, table1, as in: python -m pure_repro.reproduce table1 seeds=3",
+    "table1 train.steps=0": "train.steps=0 must be greater than 0",
+}
+# The same sentences without a process each.
+MORE_MISTAKES = {
+    "grading=strict": "grading is no key: a run has ",
+    "+credit.gamma=1": "credit.gamma is no key: credit has name, temperature",
+    "experiment=tabel1/pure_vr": "experiment=tabel1/pure_vr is no choice: take one of ",
+    "stages=[trian]": "stages.0=trian must be 'base', 'prm', 'train' or 'score'",
+    "stages=[]": "stages=[] must name at least one",
+    "stages=train": "stages=train must be a list, as in [a,b]",
+    "seed=-1": "seed=-1 must be greater than or equal to 0",
+    "seed=": "seed= must be a whole number",
+    "train.steps=1.5": "train.steps=1.5 must be a whole number",
+    "train.learning_rate=nan": "train.learning_rate=nan must be greater than 0",
+    "train.learning_rate=null": "train.learning_rate=None must be a number",
+    "train.learning_rate=${nowhere}": "train.learning_rate: Interpolation key 'nowhere' not found",
+    "advantage.whiten=maybe": "advantage.whiten=maybe must be true or false",
+    "objective.kl.estimator=k4": "objective.kl.estimator=k4 must be 'k1', 'k2' or 'k3'",
+    "rollout.top_p=1.5": "rollout.top_p=1.5 must be less than or equal to 1",
+    "model.heads=3 model.hidden_size=128": "model.heads=3 does not divide hidden_size=128",
+    "data.modulus=7": "data.modulus=7 must be greater than 9",
+    "data.modulus=101": "data.modulus=101 must be less than 100",
+    "data.prompt=hello": "data.prompt='hello' lacks the place for the problem, {question}",
+    "data.difficulty.min_operations=3 data.difficulty.max_operations=2": (
+        "data.difficulty.max_operations=2 is below min_operations=3"
+    ),
+    "score.sets=[]": "score.sets=[] must name at least one",
+    "train.prompts_per_step=8192 data.train_problems=4096": (
+        "train.prompts_per_step=8192 exceeds data.train_problems=4096"
+    ),
+    "prm.demonstrations=1000 prm.head_examples=1600": "prm.head_examples=1600 exceeds demonstrations=1000",
+    "prm.negatives=all prm.demonstrations=2000 prm.filler_examples=4000": (
+        "prm.filler_examples=4000 exceeds demonstrations=2000"
+    ),
+    "data.difficulty.min_operations=1 data.difficulty.multiplications=2": (
+        "data.difficulty.multiplications=2 exceeds min_operations=1"
+    ),
+    "recipe=smoke data.difficulty.min_operations=1 data.difficulty.max_operations=2 data.train_problems=2000": (
+        "data.train_problems=2000 is too many: split rl has about 1830 problems of 1 to 2 operations"
+    ),
+    "~train": "train is missing",
+}
+
+
+def cpu_seconds() -> float:
+    """What finished child processes have used; the clock on the wall would measure the neighbours."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def quickly(call: Callable[[], Run], limit: float) -> Run:
+    """What a command gives, if it takes less than ``limit`` seconds of processor time once in three tries.
+
+    A processor shared with busy neighbours counts up to twice the time.
+    """
+    taken = []
+    for _ in range(3):
+        before = cpu_seconds()
+        run = call()
+        taken.append(cpu_seconds() - before)
+        if taken[-1] < limit:
+            return run
+    raise AssertionError(f"takes {min(taken):.2f} s of processor time, at most {limit} allowed")
+
+
+def refused(run: Run, sentence: str) -> None:
+    assert run.stderr == f"pure-repro: {sentence}\n"
+    assert run.stdout == ""
+    assert run.returncode == 2
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_a_mistake_gets_one_sentence(entry, words):
+    refused(quickly(lambda: entry(*words.split()), limit=1), MISTAKES[words])
+
+
+@pytest.mark.parametrize("words", REPRODUCE_MISTAKES)
+def test_a_mistake_in_a_table_gets_one_sentence(entry, words):
+    run = quickly(lambda: entry(*words.split(), module="pure_repro.reproduce"), limit=1)
+    refused(run, REPRODUCE_MISTAKES[words])
+
+
+@pytest.mark.parametrize("words", MORE_MISTAKES)
+def test_a_mistake_is_named(words):
+    with pytest.raises(ConfigError) as caught:
+        composed(words.split())
+    sentence = str(caught.value)
+    assert sentence.startswith(MORE_MISTAKES[words]), sentence
+    assert MORE_MISTAKES[words].endswith(" ") or sentence == MORE_MISTAKES[words]
+    assert "\n" not in sentence
+
+
+def test_help_is_quick(entry):
+    run = quickly(lambda: entry("--help"), limit=0.7)
+    assert run.returncode == 0
+    assert "python -m pure_repro [group=choice] [key=value]" in run.stdout
+    assert all(f"  {group}: " in run.stdout for group in ("model", "reward", "credit", "advantage", "track"))
+    assert "min_strict" in run.stdout
+
+
+def test_cfg_prints_every_key(entry):
+    run = entry("--cfg", "job", "--resolve", "credit=sum", "seed=7")
+    assert run.returncode == 0 and "${" not in run.stdout
+    printed = yaml.safe_load(run.stdout)
+    meant = composed(["credit=sum", "seed=7"]).model_dump(mode="json")
+    assert printed.keys() == meant.keys()
+    assert leaves(printed) == leaves(meant)
+
+
+def leaves(tree: object, prefix: str = "") -> dict[str, object]:
+    """Dotted keys and values; numbers compare as numbers (yaml reads 1e-3 as text)."""
+    if isinstance(tree, dict):
+        return {k: v for name, value in tree.items() for k, v in leaves(value, f"{prefix}{name}.").items()}
+    if isinstance(tree, list):
+        return leaves(dict(enumerate(tree)), prefix)
+    try:
+        return {prefix: float(tree)}  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return {prefix: tree}
+
+
+def schemas(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A schema and all schemas within."""
+    yield model
+    for field in model.model_fields.values():
+        for part in [field.annotation, *getattr(field.annotation, "__args__", ())]:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from schemas(part)
+
+
+def test_no_key_has_a_default_in_python():
+    found = {*schemas(Config)}
+    assert len(found) > 15
+    for schema in found:
+        assert schema.model_config["extra"] == "forbid" and schema.model_config["frozen"]
+        for name, field in schema.model_fields.items():
+            assert field.default is PydanticUndefined and field.default_factory is None, f"{schema.__name__}.{name}"
+
+
+def test_order_of_overrides_does_not_matter():
+    a = composed(["experiment=table1/prm_sum", "seed=3", "train.steps=5"])
+    assert a == composed(["train.steps=5", "seed=3", "experiment=table1/prm_sum"])
+    assert (a.credit.name, a.reward.name, a.seed, a.train.steps) == ("sum", "prm", 3, 5)
