@@ -24,7 +24,7 @@ UNITS = [(word, re.compile(rf"(^|\W){word}($|\W)")) for word in UNIT_WORDS]
 def extract(response: str) -> str | None:
     r"""The harness's answer: a phrase of few-shot prompts, the last box, "answer is", else the last number.
 
-    >>> extract(r"so \boxed{12\text{ cm}}"), extract("We get 1,200 in 3 steps"), extract("none")
+    >>> extract(r"so \boxed{12.}"), extract("We get 1,200 in 3 steps"), extract("none")
     ('12', '3', None)
     """
     if "final answer is $" in response and "$. I hope" in response:
@@ -41,7 +41,7 @@ def extract(response: str) -> str | None:
         numbers = LAST_NUMBER.findall(response.replace(",", ""))
         found = numbers[-1] if numbers else ""
     found = re.sub(r"\n\s*", "", found).removeprefix(":").removesuffix(".").removesuffix("/")
-    return strip(found) or None
+    return found or None
 
 
 def after_box(text: str) -> str:
