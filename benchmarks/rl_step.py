@@ -1,0 +1,265 @@
+"""Seconds per training step, ours against TRL's GRPOTrainer: ``python benchmarks/rl_step.py``.
+
+Both sides do the same work: 32 prompts × 8 samples of at most 64 new tokens from one 0.86 M-parameter policy, every
+response graded against its answer and scored by one process reward model, one optimizer step over all of them.
+
+What makes them comparable:
+
+- one base model, fitted for seconds on the embedded world, so that responses end by themselves as they do in training.
+  Its weights stay (the learning rate is 1e-9), so both sides sample the same lengths, which are printed;
+- the same problems in the same order, the same reward model through the same code, the same grader;
+- TRL twice: as it comes, and tuned for a CPU as far as its own options go (eager attention, no checkpointing);
+- each measurement in a process of its own, the sides in turn, so that a busy machine is busy for all; ratios are taken
+  within a round, their median and range over rounds. CPU seconds stand beside: waiting for a busy core is not in them.
+
+Our step is the body of the loop in ``pure_repro.train.loop`` with its logging; validation and checkpoints are left out,
+as TRL's are. Needs ``pip install -e '.[bench]'``.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from pure_repro.config import Config
+from pure_repro.launch.compose import composed
+from pure_repro.launch.plan import plan
+
+SETTING = (
+    "stages=[base,prm]",
+    "model.demonstrations=8000",
+    "prm.demonstrations=3200",
+    "prm.base_samples=200",
+    "prm.gate.problems=100",
+    "prm.gate.on_fail=warn",
+    "reward=mixed_10",
+    "reward.answered_share=1",
+    "train.learning_rate=1e-9",
+    "train.rollouts_every=1000000",
+    "rollout.max_new_tokens=64",
+    "track=none",
+)
+SIDES = ("ours", "trl", "trl tuned")
+PHASES = ("sample", "grade", "prm", "update", "log")
+
+
+def main() -> None:
+    """Fit the two models where the store lacks them, measure in turn, print."""
+    words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    words.add_argument("--rounds", type=int, default=5, help="measurements of each side")
+    words.add_argument("--steps", type=int, default=20, help="timed steps of a measurement")
+    words.add_argument("--warmup", type=int, default=3, help="steps before them that do not count")
+    words.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to measure every side at")
+    words.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)  # what a child process measures
+    chosen = words.parse_args()
+    if chosen.side:
+        print(json.dumps(measure(chosen.side, setting(), chosen.warmup, chosen.steps, chosen.threads[0])))
+        return
+    fit_models(setting())
+    results: dict[tuple[str, int], list[dict]] = {(side, n): [] for n in chosen.threads for side in SIDES}
+    for number in range(chosen.rounds):
+        for (side, threads), rows in results.items():
+            rows.append(in_own_process(side, threads, chosen.warmup, chosen.steps))
+            print(
+                f"round {number + 1}  {side:9}  {threads} thread(s)  {rows[-1]['seconds']:.3f} s/step", file=sys.stderr
+            )
+    print(table(results))
+
+
+def setting() -> Config:
+    """The run both sides measure."""
+    return composed(SETTING)
+
+
+def fit_models(config: Config) -> None:
+    """The base and the reward model, in the store like any other stage."""
+    subprocess.run([sys.executable, "-m", "pure_repro", *SETTING], check=True, stdout=sys.stderr)
+
+
+def in_own_process(side: str, threads: int, warmup: int, steps: int) -> dict:
+    """One measurement, in a process without the other sides' imports and threads."""
+    words = ["--side", side, "--threads", str(threads), "--warmup", str(warmup), "--steps", str(steps)]
+    surroundings = os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    child = subprocess.run(
+        [sys.executable, __file__, *words], env=surroundings, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(child.stdout.splitlines()[-1])
+
+
+def measure(side: str, config: Config, warmup: int, steps: int, threads: int) -> dict:
+    """Median seconds of a step of one side, by the clock and of CPU time, and what it did."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if side == "ours":
+        return measure_ours(config, warmup, steps)
+    return measure_trl(config, warmup, steps, tuned=side == "trl tuned")
+
+
+def medians(marks: list[tuple[float, float]]) -> dict[str, float]:
+    """Medians of the differences between successive marks of (clock, CPU time)."""
+    clock, cpu = zip(*marks, strict=True)
+    gaps = [[b - a for a, b in pairwise(times)] for times in (clock, cpu)]
+    return dict(zip(("seconds", "cpu"), map(statistics.median, gaps), strict=True))
+
+
+def measure_ours(config: Config, warmup: int, steps: int) -> dict:
+    """Our loop, and its phases."""
+    from pure_repro.train.run import Run
+
+    folders = plan(config)
+    with tempfile.TemporaryDirectory() as out:
+        run = Run.open(config, folders["base"].folder / "model", folders["prm"].folder / "model", Path(out))
+        marks, phases, lengths = [], [], []
+        for _ in range(warmup + steps):
+            problems = run.next_problems()
+            rollouts, ends = run.sample(problems)
+            rewards = run.reward(problems, rollouts, ends)
+            advantages = run.advantages(rewards, rollouts, ends)
+            outcome = run.update(rollouts, advantages)
+            run.record(problems, rollouts, ends, rewards, advantages, outcome)
+            marks.append((time.perf_counter(), time.process_time()))
+            phases.append(run.seconds)
+            lengths.append(rollouts.mask.sum(dim=1).float().mean().item())
+    split = {phase: statistics.median(row[phase] for row in phases[warmup:]) for phase in PHASES}
+    return medians(marks[warmup - 1 :]) | {"tokens": statistics.mean(lengths[warmup:]), "phases": split}
+
+
+def measure_trl(config: Config, warmup: int, steps: int, *, tuned: bool) -> dict:
+    """TRL's GRPOTrainer."""
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
+
+    from pure_repro.data.order import indices_at
+    from pure_repro.data.world import draw_problems
+    from pure_repro.grading import grade_many
+    from pure_repro.prm.score import newline_id, step_scores
+    from pure_repro.rollout.steps import separator_ids, split_steps
+    from pure_repro.train.policy import load_policy
+    from pure_repro.train.run import load_prm
+    from pure_repro.types import Rollouts
+
+    folders, data, train = plan(config), config.data, config.train
+    _, tokenizer = load_policy(folders["base"].folder / "model")
+    policy = AutoModelForCausalLM.from_pretrained(
+        folders["base"].folder / "model", dtype=torch.float32, attn_implementation="eager" if tuned else "sdpa"
+    )
+    prm = load_prm(folders["prm"].folder / "model")
+    drawn = draw_problems("rl", data.train_problems, data.difficulty, data.modulus, config.seed)
+    order = [
+        drawn[i]
+        for step in range(warmup + steps)
+        for i in indices_at(step, train.prompts_per_step, len(drawn), config.seed)
+    ]
+    problems = Dataset.from_list(
+        [{"prompt": data.prompt.format(question=p.question), "answer": p.answer} for p in order]
+    )
+    separators, newline = separator_ids(tokenizer), newline_id(tokenizer)
+    lengths: list[float] = []
+    marks: list[tuple[float, float]] = []
+
+    def reward(
+        prompts: list[str], completions: list[str], completion_ids: list[list[int]], answer: list[str], **_: object
+    ) -> list[float]:
+        """Outcome + worst step score of every response."""
+        lengths.append(statistics.mean(map(len, completion_ids)))
+        asked = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt")
+        said = tokenizer.pad({"input_ids": completion_ids}, padding_side="right", return_tensors="pt")
+        mask = said["attention_mask"].bool()
+        rollouts = Rollouts(
+            prompt=asked["input_ids"],
+            prompt_mask=asked["attention_mask"].bool(),
+            tokens=said["input_ids"],
+            mask=mask,
+            logprobs=torch.zeros(mask.shape),
+            finished=torch.ones(len(mask), dtype=torch.bool),
+            group=torch.arange(len(mask)),
+        )
+        reasoning = split_steps(rollouts.tokens, mask, separators)
+        process = step_scores(prm, rollouts, reasoning, newline).masked_fill(~reasoning.mask, 1).min(dim=1).values
+        outcome = torch.tensor([float(verdict.correct) for verdict in grade_many(completions, answer)])
+        return (process + outcome).tolist()
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, *_: object, **__: object) -> None:
+            marks.append((time.perf_counter(), time.process_time()))
+
+    with tempfile.TemporaryDirectory() as out:
+        trainer = GRPOTrainer(
+            model=policy,
+            reward_funcs=reward,
+            args=GRPOConfig(output_dir=out, **trl_arguments(config, warmup + steps, tuned)),
+            train_dataset=problems,
+            processing_class=tokenizer,
+            callbacks=[Clock()],
+        )
+        trainer.train()
+    return medians(marks[warmup - 1 :]) | {"tokens": statistics.mean(lengths[warmup:])}
+
+
+def trl_arguments(config: Config, steps: int, tuned: bool) -> dict:
+    """TRL's settings: our sizes, no KL term, nothing saved or reported. bfloat16 is its default, as it is ours."""
+    train = config.train
+    return {
+        "max_steps": steps,
+        "per_device_train_batch_size": train.prompts_per_step * train.samples_per_prompt,
+        "num_generations": train.samples_per_prompt,
+        "max_completion_length": config.rollout.max_new_tokens,
+        "temperature": config.rollout.temperature,
+        "learning_rate": train.learning_rate,
+        "max_grad_norm": train.max_grad_norm,
+        "beta": 0.0,
+        "shuffle_dataset": False,
+        "use_cpu": True,
+        "gradient_checkpointing": not tuned,  # its default is to trade time for memory
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_steps": steps + 1,
+    }
+
+
+def table(results: dict[tuple[str, int], list[dict]]) -> str:
+    """Every side at each thread count and at its best, the ratios to ours within rounds, and where our time goes."""
+    middle = {key: statistics.median(row["seconds"] for row in rows) for key, rows in results.items()}
+    counts = sorted({threads for _, threads in results})
+    best = {side: min(counts, key=lambda n: middle[side, n]) for side in SIDES}
+    lines = ["| side | threads | s/step | × ours | lowest–highest | CPU s/step | × ours | tokens per response |"]
+    lines.append("|" + "---|" * 8)
+    settings = [(str(n), dict.fromkeys(SIDES, n)) for n in counts]
+    for label, threads in settings if len(counts) == 1 else [*settings, ("best", best)]:
+        ours = results["ours", threads["ours"]]
+        for side in SIDES:
+            rows, count = results[side, threads[side]], threads[side]
+            clock, cpu = (
+                sorted(row[kind] / own[kind] for row, own in zip(rows, ours, strict=True))
+                for kind in ("seconds", "cpu")
+            )
+            lines.append(
+                f"| {side} | {label if label != 'best' else f'best: {count}'} | {middle[side, count]:.3f} "
+                f"| {statistics.median(clock):.2f} | {clock[0]:.2f}–{clock[-1]:.2f} "
+                f"| {statistics.median(row['cpu'] for row in rows):.3f} | {statistics.median(cpu):.2f} "
+                f"| {statistics.mean(row['tokens'] for row in rows):.1f} |"
+            )
+    lines += ["", "| ours, threads | " + " | ".join(PHASES) + " | other |", "|" + "---|" * (len(PHASES) + 2)]
+    for n in counts:
+        split = [statistics.median(row["phases"][phase] for row in results["ours", n]) for phase in PHASES]
+        cells = " | ".join(f"{seconds:.3f}" for seconds in [*split, middle["ours", n] - sum(split)])
+        lines.append(f"| {n} | {cells} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
