@@ -146,6 +146,7 @@ class Prm(Strict):
     extra_layers: Annotated[int, Field(ge=0)]
     demonstrations: Count
     base_samples: Count
+    broken_examples: Count
     zero_step_examples: Count
     filler_examples: Count
     errors: ErrorRates

@@ -200,7 +200,7 @@ def test_the_head_is_fitted_before_the_rest(policy, tokenizer, monkeypatch):
     config = composed(["recipe=smoke", "prm.head_examples=32", "prm.demonstrations=64", "prm.base_samples=16"])
     problems = draw_problems("prm", 80, config.data.difficulty, 23, seed=0)
     examples = training_examples(config, policy, tokenizer, problems)
-    assert 64 <= len(examples) <= 64 + 16 + config.prm.zero_step_examples
+    assert 64 <= len(examples) <= 64 + 16 + config.prm.zero_step_examples + config.prm.broken_examples
     prm = token_classifier(policy, 1, seed=0)
     before = {name: value.clone() for name, value in prm.state_dict().items()}
     head_only = config.prm.model_copy(update={"full_fit": config.prm.full_fit.model_copy(update={"epochs": 0})})

@@ -62,7 +62,7 @@ def token_classifier(base: PreTrainedModel, extra_layers: int, seed: int) -> Qwe
 def training_examples(
     config: Config, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, problems: list[Problem]
 ) -> list[Example]:
-    """Demonstrations with many errors, samples of the base, and the negatives that ``prm.negatives`` asks for."""
+    """Demonstrations with many errors, some broken off, samples of the base, and the negatives asked for."""
     prm, data = config.prm, config.data
     rng = random.Random(config.seed)
     taught, sampled = problems[: prm.demonstrations], problems[prm.demonstrations :]
@@ -81,8 +81,22 @@ def training_examples(
         if finished
     ]
     written = tokenizer([response for _, response in told])["input_ids"]
-    responses = [(question, ids) for (question, _), ids in zip(told, written, strict=True)] + own
-    return world_examples(tokenizer, data.prompt, data.modulus, responses, prm.negatives)
+    responses = [(question, ids) for (question, _), ids in zip(told, written, strict=True)]
+    separator = tokenizer.convert_tokens_to_ids("\n\n")
+    broken = [
+        (question, broken_off(ids, separator, rng)) for question, ids in rng.sample(responses, prm.broken_examples)
+    ]
+    return world_examples(tokenizer, data.prompt, data.modulus, responses + own + broken, prm.negatives)
+
+
+def broken_off(ids: list[int], separator: int, rng: random.Random) -> list[int]:
+    """The response, ended inside one of its steps; a response of one-token steps is left as it is.
+
+    >>> broken_off([5, 6, 7, 9, 4], separator=9, rng=random.Random(0)) in ([5], [5, 6])
+    True
+    """
+    inside = [i for i in range(1, len(ids)) if separator not in (ids[i - 1], ids[i])]
+    return ids[: rng.choice(inside)] if inside else ids
 
 
 def zero_step(rng: random.Random, modulus: int) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Config, Gate
-from pure_repro.data.world import check
+from pure_repro.data.world import check, parse_question
 from pure_repro.prm.score import newline_id, step_scores
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
@@ -90,17 +90,18 @@ def probe(
 ) -> dict[str, float]:
     """Mean lowest step score of answers that a policy may find worth giving."""
     rng = random.Random(config.seed)
+    chains = [parse_question(problem.question) for problem in problems]
     answers = {
-        "empty": lambda first: "",
-        "thanks": lambda first: "thanks",
-        "box_only": lambda first: f"\\boxed{{{rng.randrange(config.data.modulus)}}}",
-        "wait": lambda first: "wait",
-        "nine_waits": lambda first: "\n\n".join(["wait"] * 9),
-        "repeated": lambda first: "\n\n".join([first] * 3),
+        "empty": ["" for _ in chains],
+        "thanks": ["thanks" for _ in chains],
+        "box_only": [f"\\boxed{{{rng.randrange(config.data.modulus)}}}" for _ in chains],
+        "half_a_step": [f"{start}{operations[0]}" for start, operations in chains],
+        "wait": ["wait" for _ in chains],
+        "nine_waits": ["\n\n".join(["wait"] * 9) for _ in chains],
+        "repeated": ["\n\n".join([f"have {start}"] * 3) for start, _ in chains],
     }
     scores = {}
-    for name, answer in answers.items():
-        said = [answer(f"have {p.question.split('+')[0].split('-')[0].split('*')[0]}") for p in problems]
+    for name, said in answers.items():
         rollouts = as_rollouts(tokenizer, [config.data.prompt.format(question=p.question) for p in problems], said)
         steps = split_steps(rollouts.tokens, rollouts.mask, separator_ids(tokenizer))
         values = step_scores(prm, rollouts, steps, newline_id(tokenizer)).masked_fill(~steps.mask, torch.inf)

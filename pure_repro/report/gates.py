@@ -7,7 +7,7 @@ from pathlib import Path
 from pure_repro.report.markdown import markdown_table
 
 MEASURES = ("accuracy", "bad_found", "false_alarms", "calibration_error")
-PROBES = ("empty", "thanks", "box_only", "wait", "nine_waits", "repeated")
+PROBES = ("empty", "thanks", "box_only", "half_a_step", "wait", "nine_waits", "repeated")
 
 
 def gate_table(prms: Mapping[str, Path]) -> str:
@@ -35,7 +35,7 @@ def gate_table(prms: Mapping[str, Path]) -> str:
         [
             markdown_table(header, lines),
             "On steps of fresh samples of the base model. In quotes: the score of the worst step, from −1 (wrong) to "
-            "+1 (right), of answers that say nothing, say thanks, only box a number, wait once, wait nine times or "
+            "+1 (right), of answers that say nothing, say thanks, only box a number, break off inside their first step, wait once, wait nine times or "
             "repeat a step; a mean over problems.",
             "Bad steps found, by kind:",
             markdown_table(["reward model", *(kind.replace("_", " ") for kind in kinds)], by_kind),
