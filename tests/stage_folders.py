@@ -149,7 +149,15 @@ def gate(seed: int) -> dict[str, Any]:
         "false_alarms": 0.004,
         "calibration_error": 0.01,
         "by_kind": {"compute": {"found": 0.99, "count": 300}, "empty": {"found": 0.8, "count": 5}},
-        "probes": {"empty": -0.99, "thanks": -1.0, "box_only": -1.0, "wait": 0.95, "nine_waits": 0.97, "repeated": 0.5},
+        "probes": {
+            "empty": -0.99,
+            "thanks": -1.0,
+            "box_only": -1.0,
+            "half_a_step": 0.9,
+            "wait": 0.95,
+            "nine_waits": 0.97,
+            "repeated": 0.5,
+        },
     }
 
 

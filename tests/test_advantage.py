@@ -149,9 +149,7 @@ def test_rloo_of_outcomes_sums_to_zero_over_a_group_and_is_the_scaled_centred_re
     st.integers(1, 4),
     st.booleans(),
 )
-def test_equal_outcomes_give_exact_zeros(
-    value: float, lengths: list[int], groups: int, whitened: bool
-) -> None:
+def test_equal_outcomes_give_exact_zeros(value: float, lengths: list[int], groups: int, whitened: bool) -> None:
     groups_of_rows = [g for g in range(groups) for _ in lengths]
     data = outcomes([value] * len(groups_of_rows), lengths * groups, groups_of_rows)
     for estimator in (rloo, grpo, reinforce_pp):
@@ -221,9 +219,7 @@ def test_step_ends_lose_their_advantage_and_can_stay_out_of_the_whitening() -> N
     ends = is_step_end(steps, WIDTH)
     assert [row.nonzero().flatten().tolist() for row in ends] == [[1, 3, 5], [0], [2, 3], [2], [1]]
     masked = mask_step_ends(returns, steps)
-    torch.testing.assert_close(
-        masked, rows([[0.6, 0, 0.3, 0, 0.4, 0], [0], [0.4, 0.4], [0, 0], [-0.6]], WIDTH)
-    )
+    torch.testing.assert_close(masked, rows([[0.6, 0, 0.3, 0, 0.4, 0], [0], [0.4, 0.4], [0, 0], [-0.6]], WIDTH))
     whitened = whiten(masked, mask & ~ends)
     assert whitened[ends].abs().max() == 0
     assert whitened[mask & ~ends].mean().item() == pytest.approx(0, abs=1e-6)

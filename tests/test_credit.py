@@ -58,9 +58,7 @@ def test_min_gives_the_known_returns(rewards: list[float], temperature: float, r
         *[(2, 1.0, 0.28), (5, 1.0, 0.72), (10, 1.0, 1.10), (20, 1.0, 1.44), (50, 1.0, 1.74)],
     ],
 )
-def test_min_exceeds_the_true_minimum_by_no_more_than_known(
-    num_steps: int, temperature: float, excess: float
-) -> None:
+def test_min_exceeds_the_true_minimum_by_no_more_than_known(num_steps: int, temperature: float, excess: float) -> None:
     # The largest excess over one bad step at r and all others at r + d, d up to the full range of 2.
     gap = torch.linspace(0, 2, 2001)
     rewards = (gap[:, None] - 1).repeat(1, num_steps)

@@ -79,9 +79,7 @@ def test_token_weights_by_hand() -> None:
 
 
 def test_an_unknown_aggregation_is_named_with_the_choices() -> None:
-    with pytest.raises(
-        ValueError, match=r"objective\.aggregation=tokens .* token_mean, sequence_mean or constant"
-    ):
+    with pytest.raises(ValueError, match=r"objective\.aggregation=tokens .* token_mean, sequence_mean or constant"):
         token_weights("tokens", torch.ones(1, 1, dtype=torch.bool), max_tokens=1)
 
 

@@ -246,7 +246,7 @@ def test_the_gate_knows_an_oracle_from_a_flatterer(policy, tokenizer, misses):
     assert report["accuracy"] < 1 if misses else report["accuracy"] == 1
     assert sum(kind["count"] for kind in report["by_kind"].values()) > 20
     for probe, value in report["probes"].items():
-        wrong = probe in ("empty", "thanks", "box_only") and not misses
+        wrong = probe in ("empty", "thanks", "box_only", "half_a_step") and not misses
         assert value == pytest.approx(-1 if wrong else 1, abs=1e-3), probe
 
 

@@ -4,9 +4,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-def token_weights(
-    name: str, mask: Bool[Tensor, "batch token"], *, max_tokens: int
-) -> Float[Tensor, "batch token"]:
+def token_weights(name: str, mask: Bool[Tensor, "batch token"], *, max_tokens: int) -> Float[Tensor, "batch token"]:
     """Weights w with ``loss = Σ w·l``, taken once over the whole batch of B responses; 0 outside ``mask``.
 
     - ``token_mean``: ``m / Σm``, every token alike (DAPO; the verl release of PURE, up to its micro-batches);

@@ -82,7 +82,7 @@ def training_examples(
     ]
     written = tokenizer([response for _, response in told])["input_ids"]
     responses = [(question, ids) for (question, _), ids in zip(told, written, strict=True)]
-    separator = tokenizer.convert_tokens_to_ids("\n\n")
+    separator = tokenizer.get_vocab()["\n\n"]
     broken = [
         (question, broken_off(ids, separator, rng)) for question, ids in rng.sample(responses, prm.broken_examples)
     ]
