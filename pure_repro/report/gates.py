@@ -35,8 +35,8 @@ def gate_table(prms: Mapping[str, Path]) -> str:
         [
             markdown_table(header, lines),
             "On steps of fresh samples of the base model. In quotes: the score of the worst step, from −1 (wrong) to "
-            "+1 (right), of answers that say nothing, say thanks, only box a number, break off inside their first step, wait once, wait nine times or "
-            "repeat a step; a mean over problems.",
+            "+1 (right), of answers that say nothing, say thanks, only box a number, break off inside their first "
+            "step, wait once, wait nine times or repeat a step; a mean over problems.",
             "Bad steps found, by kind:",
             markdown_table(["reward model", *(kind.replace("_", " ") for kind in kinds)], by_kind),
         ]
