@@ -22,7 +22,7 @@ Runs = Mapping[str, Sequence[Run]]
 
 EARLY = 0.5  # of the longest arm's steps
 LEAD = 0.01  # half of the smallest lead of PURE-PRM+VR in the paper's Table 2 (47.6 against 45.6)
-ZERO_STEP = ("empty answers", "nothing but fillers", "no answer")
+ZERO_STEP = ("empty answers", "nothing but fillers", "early ends")  # each says too little to be wrong
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,9 @@ def tenth_makes_it_best(grouped: Mapping[str, Sequence[Cell]], labels: Mapping[s
         f"checkpoint: holds where both intervals lie above 0; does not hold here where one lies below {100 * LEAD:g} "
         "point, half of the paper's smallest lead. Student interval over seeds, on these problems.",
         verdict=verdict,
-        figures=markdown_table(
-            ["lead in points over", "sampled, chosen", "sampled, last", "greedy, chosen", "greedy, last"],
+        figures="Lead of PURE-PRM+VR in points:\n\n"
+        + markdown_table(
+            ["over", "sampled, chosen", "sampled, last", "greedy, chosen", "greedy, last"],
             [
                 [labels[rival]]
                 + [
@@ -202,11 +203,12 @@ def tenth_prevents_zero_steps(runs: Runs) -> Claim:
         statement="10 % verifiable rewards prevent the zero-step hack",
         paper="every PURE-PRM run ends in empty or harmless text, mostly within 200 to 270 steps; PURE-PRM+VR does not "
         "(section 5.1).",
-        rule="share of seeds not hacked under PURE-PRM+VR among those hacked under PURE-PRM (broken by "
-        f"{', '.join(ZERO_STEP)}); Wilson interval against one half.",
+        rule="share of seeds not hacked under PURE-PRM+VR among those hacked under PURE-PRM, that is, broken by "
+        f"{', '.join(ZERO_STEP)}: by saying too little to be wrong. Wilson interval against one half.",
         verdict=decide(share, 0.5),
         figures=f"Hacked under PURE-PRM: {len(hacked)} of {len(pairs)} seeds; under PURE-PRM+VR: {also}; saved: "
-        f"{saved} of {len(hacked)}, {_share(share)}.{nothing}",
+        f"{saved} of {len(hacked)}, {_share(share)}.{nothing} How they ended: PURE-PRM {_ways([b for _, b in pairs])}; "
+        f"PURE-PRM+VR {_ways([a for a, _ in pairs])}.",
     )
 
 

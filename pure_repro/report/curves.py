@@ -1,6 +1,7 @@
 """Figures: training curves with direct labels, and the grid of ways to break."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ PANELS = {  # metric → title; drawn where the runs have it
     "steps": "steps per response",
     "reward/process": "mean process reward",
 }
+PLAIN = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
 NEGATIVES = {
     "none": "nothing more",
     "zero_step": "saying nothing\nis bad",
@@ -36,87 +38,45 @@ STYLE: dict[Any, Any] = {
 
 
 def draw_curves(runs: Mapping[str, Sequence[Run]], labels: Mapping[str, str], path: Path) -> None:
-    """Draw sampled validation accuracy by step, above the panels that explain it.
+    """Draw sampled validation accuracy by step, one panel per arm, above the panels that explain it.
 
-    A thin line is one seed and ends with a cross where the run was stopped at its collapse; a thick one is the
-    mean over seeds, as far as every seed reaches: a mean of survivors would flatter the arm.
+    A line is one seed and ends with a cross where the run was stopped at its collapse. There is no mean: arms that
+    collapse in some seeds and not in others have one that no run ever had. The first arm stands behind the others,
+    in grey.
     """
     colours = dict(zip(runs, COLOURS, strict=False))
-    panels = {m: t for m, t in PANELS.items() if any(run.curve(m)[0] for group in runs.values() for run in group)}
+    explaining = {m: t for m, t in PANELS.items() if any(run.curve(m)[0] for group in runs.values() for run in group)}
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 7), layout="constrained")
+        figure = Figure(figsize=(9, 8), layout="constrained")
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[2, 1])[:, 0]
-        main = above.add_subplot()
-        _draw(main, runs, colours, "sampled")
-        main.set(title="Sampled accuracy on the validation problems", xlabel="training step", ylim=(0, 1))
-        main.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
-        _label_ends(main, runs, labels, colours)
-        for column, (metric, title) in enumerate(panels.items(), start=1):
-            axis = below.add_subplot(1, len(panels), column)
-            _draw(axis, runs, colours, metric)
+        arms = above.subplots(2, (len(runs) + 1) // 2, sharex=True, sharey=True, squeeze=False)
+        above.supylabel("sampled accuracy on the validation problems", fontsize=9)
+        above.supxlabel(f"grey: {next(iter(labels[row] for row in runs))}; ×: stopped after its collapse", fontsize=9)
+        for axis, (row, group) in zip(arms.flat, runs.items(), strict=False):
+            _draw(axis, next(iter(runs.values())), "sampled", "#c4c4c4")
+            _draw(axis, group, "sampled", colours[row])
+            broken = sum(run.collapsed_at < inf for run in group)
+            axis.set_title(labels[row], color=colours[row], fontweight="bold")
+            axis.annotate(
+                f"{broken} of {len(group)} collapsed", (0.97, 0.1), xycoords="axes fraction", ha="right", bbox=PLAIN
+            )
+            axis.set(ylim=(-0.02, 1))
+            axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+        for axis in list(arms.flat)[len(runs) :]:
+            axis.remove()
+        for axis, (metric, title) in zip(below.subplots(1, len(explaining)), explaining.items(), strict=True):
+            for row, group in runs.items():
+                _draw(axis, group, metric, colours[row])
             axis.set(title=title, xlabel="training step")
         figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
-def _draw(axis: Axes, runs: Mapping[str, Sequence[Run]], colours: Mapping[str, str], metric: str) -> None:
-    for row, group in runs.items():
-        curves = [run.curve(metric) for run in group]
-        if not all(steps for steps, _ in curves):
-            continue
-        for run, (steps, values) in zip(group, curves, strict=True):
-            axis.plot(steps, values, color=colours[row], lw=0.7, alpha=0.45)
-            if run.summary["stopped"] == "collapse":
-                axis.plot(steps[-1], values[-1], "x", color=colours[row], ms=5, clip_on=False)
-        axis.plot(*_mean_curve(group, metric), color=colours[row], lw=2)
-
-
-def _label_ends(
-    axis: Axes, runs: Mapping[str, Sequence[Run]], labels: Mapping[str, str], colours: Mapping[str, str]
-) -> None:
-    """Write each arm's name beside the end of its mean curve, in its colour."""
-    curves = {row: _mean_curve(group, "sampled") for row, group in runs.items()}
-    ends = {row: (steps[-1], values[-1]) for row, (steps, values) in curves.items()}
-    right = max(run.summary["last_step"] for group in runs.values() for run in group)
-    heights = spread([height for _, height in ends.values()], gap=0.06)
-    for (row, end), height in zip(ends.items(), heights, strict=True):
-        axis.annotate(
-            labels[row],
-            xy=end,
-            xytext=(1.03 * right, height),
-            color=colours[row],
-            va="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colours[row], "lw": 0.6, "alpha": 0.6},
-        )
-    axis.set_xlim(0, right)
-
-
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """The nearest heights in the same order that leave ``gap`` between neighbours: room for one label each.
-
-    Labels that are too close move apart around their common mean.
-
-    >>> [round(h, 2) for h in spread([0.5, 0.9, 0.88], gap=0.1)]
-    [0.5, 0.94, 0.84]
-    """
-    order = np.argsort(heights, kind="stable")
-    blocks: list[list[float]] = []  # each of labels that touch, as their heights less their rank × gap
-    for rank, i in enumerate(order):
-        blocks.append([heights[i] - rank * gap])
-        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    placed = [float(np.mean(block)) for block in blocks for _ in block]
-    result = [0.0] * len(heights)
-    for rank, i in enumerate(order):
-        result[i] = placed[rank] + rank * gap
-    return result
-
-
-def _mean_curve(group: Sequence[Run], metric: str) -> tuple[list[int], list[float]]:
-    """The mean over seeds at the steps that every seed has."""
-    curves = [dict(zip(*run.curve(metric), strict=True)) for run in group]
-    shared = sorted(set.intersection(*(set(curve) for curve in curves)))
-    return shared, [float(np.mean([curve[step] for curve in curves])) for step in shared]
+def _draw(axis: Axes, group: Sequence[Run], metric: str, colour: str) -> None:
+    for run in group:
+        steps, values = run.curve(metric)
+        axis.plot(steps, values, color=colour, lw=1.1, alpha=0.8)
+        if steps and run.summary["stopped"] == "collapse":
+            axis.plot(steps[-1], values[-1], "x", color=colour, ms=6, clip_on=False)
 
 
 def draw_grid(accuracies: Mapping[tuple[str, str], float], ways: Mapping[tuple[str, str], str], path: Path) -> None:

@@ -10,10 +10,10 @@ SIGNATURE = 0.5  # a way of breaking is named where it marks at least so large a
 
 HOW_IT_BROKE = (
     "*How it broke*: a run is broken where its last sampled accuracy on the validation problems is below half of its "
-    "best. Its way is then the largest of three shares at that validation, if at least one half: responses that say "
+    "best. Its way is then the largest of four shares at that validation, if at least one half: responses that say "
     "nothing (*empty answers*); filler steps or responses cut off at the length limit (*endless fillers*; *nothing "
-    "but fillers* in fewer steps than the base took); answers that leave operations out (*skipped steps*). Else it is "
-    "*no answer* where most responses have none, and *wrong answers*."
+    "but fillers* in fewer steps than the base took); responses that end by themselves before an answer (*early "
+    "ends*); answers that leave operations out (*skipped steps*); and else *wrong answers*."
 )
 
 
@@ -45,14 +45,13 @@ def way_it_broke(validation: Sequence[Record]) -> str:
     """How a run broke: ``unbroken``, or what its answers are at the last validation.
 
     A run is broken where its last sampled accuracy is below half of its best. The way is then the largest of
-    three shares of all responses, if it is at least one half:
+    four shares, if it is at least one half, and else ``wrong answers``:
 
     - ``empty answers``: responses that say nothing;
     - ``endless fillers`` or, in fewer steps than the base took, ``nothing but fillers``: steps that are fillers
       or responses cut off at the length limit, whichever share is larger;
-    - ``skipped steps``: responses whose answer leaves operations out (logged as a share of the answered ones);
-
-    and else ``no answer`` where most responses have none, ``wrong answers`` where they have one.
+    - ``early ends``: responses that say something and end by themselves, without an answer;
+    - ``skipped steps``: responses whose answer leaves operations out (logged as a share of the answered ones).
 
     >>> base = {"sampled": 0.4, "steps": 6.0, "empty": 0.0, "filler": 0.1, "truncated": 0.0, "skipped": 0.02,
     ...         "no_answer": 0.05}
@@ -69,9 +68,8 @@ def way_it_broke(validation: Sequence[Record]) -> str:
         "endless fillers" if last["steps"] > first["steps"] else "nothing but fillers": max(
             last["filler"], last["truncated"]
         ),
+        "early ends": last["no_answer"] - last["truncated"] - last["empty"],
         "skipped steps": last["skipped"] * (1 - last["no_answer"]),
     }
     way = max(shares, key=lambda w: shares[w])
-    if shares[way] >= SIGNATURE:
-        return way
-    return "no answer" if last["no_answer"] >= SIGNATURE else "wrong answers"
+    return way if shares[way] >= SIGNATURE else "wrong answers"

@@ -11,7 +11,7 @@ from pure_repro.report.gates import gate_table
 from pure_repro.report.intervals import Interval, paired_difference
 from pure_repro.report.markdown import bounds, markdown_table, percent
 from pure_repro.report.milestones import HOW_IT_BROKE, way_it_broke
-from pure_repro.report.table1 import median_collapse
+from pure_repro.report.table1 import reached
 
 
 def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> list[Record]:
@@ -37,7 +37,7 @@ def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> list[Re
             "sampled, last": percent(last[row]),
             "greedy, last": percent(greedy[row]),
             "sampled, chosen": percent(chosen[row]),
-            "collapse at step": median_collapse(runs[row]),
+            "collapsed (at step)": reached([run.collapsed_at for run in runs[row]]),
             "how it broke": ways[row],
         }
         for row, group in grouped.items()
@@ -47,7 +47,7 @@ def write_prm_negatives(cells: Sequence[Cell], rows: Rows, out: Path) -> list[Re
         "# Negatives of the reward model × credit form",
         "Accuracy in percent, averaged over the held-out sets, with a 95 % interval over seeds and problems (problems "
         "alone where there is one seed). Negatives: what the reward model was shown to be bad besides wrong steps. "
-        "Collapse: median over seeds.",
+        "Collapsed: runs of all runs, and their median step.",
         markdown_table(list(table[0]), [list(line.values()) for line in table]),
         HOW_IT_BROKE,
         "## Reading",

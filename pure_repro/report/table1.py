@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from csv import DictWriter
-from math import inf, isinf
+from math import inf, isfinite, isinf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,8 +39,8 @@ VIEWS: tuple[View, ...] = (
 )
 REFERENCE = "pure_vr"  # whose final accuracy is the mark for the others' speed
 GLANCE = (
-    "Averages over the sets; the steps are medians over seeds. PURE-VR's level is its final sampled "
-    "accuracy on the validation problems, at the same seed."
+    "Accuracies are averages over the sets. Collapsed, reached: runs of all runs, and the median step of those. "
+    "PURE-VR's level is its final sampled accuracy on the validation problems at the same seed."
 )
 FORM = ("unboxed", "cut_off", "mean_tokens")
 
@@ -125,25 +125,27 @@ def _glance(
                 "arm": labels[row],
                 "sampled, chosen": percent(by_view["chosen", "sampled"]["average"]),
                 "sampled, last": percent(by_view["last", "sampled"]["average"]),
+                "collapsed (at step)": reached([run.collapsed_at for run in trained]),
+                "reached PURE-VR's level (at step)": reached(to_level),
                 "greedy, chosen": percent(by_view["chosen", "greedy"]["average"]),
                 "greedy, last": percent(by_view["last", "greedy"]["average"]),
-                "collapse at step": median_collapse(trained),
-                "steps to PURE-VR's final level": _median(to_level, "not reached"),
                 "seeds": str(len(grouped[row])),
             }
         )
     return lines
 
 
-def median_collapse(runs: Sequence[Run]) -> str:
-    """The median over seeds of the step of collapse, counting runs without one as later than all others."""
-    return _median(
-        [run.collapsed_at for run in runs], f"none by {max((r.summary['last_step'] for r in runs), default=0)}"
-    )
+def reached(steps: Sequence[float]) -> str:
+    """How many runs got somewhere, and the median step of those that did.
 
-
-def _median(steps: Sequence[float], otherwise: str) -> str:
-    return _step(median(steps), otherwise) if steps else "–"
+    >>> reached([40.0, inf, 50.0]), reached([inf]), reached([])
+    ('2/3 (45)', '0/1', '–')
+    """
+    if not steps:
+        return "–"
+    finite = [step for step in steps if isfinite(step)]
+    count = f"{len(finite)}/{len(steps)}"
+    return f"{count} ({_step(median(finite), '')})" if finite else count
 
 
 def _step(step: float, otherwise: str) -> str:
