@@ -8,6 +8,7 @@ it stopped.
 import csv
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -85,6 +86,7 @@ def parse(words: list[str]) -> Request:
 
 def main() -> int:
     """Plan all cells, make what is missing, write the table."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through the cleanup that Ctrl-C takes
     try:
         request = parse(sys.argv[1:])
         rows = yaml.safe_load((EXPERIMENTS / request.name / "cells.yaml").read_text())
