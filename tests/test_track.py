@@ -76,8 +76,8 @@ def test_a_published_table(tmp_path: Path, track: Track) -> None:
     }
 
     shown = json.loads(Path(client.download_artifacts(run.info.run_id, "rollouts.json")).read_text())
-    assert len(shown["data"]) == 16  # published twice, shown once
-    assert "7+4=11  +0.80" in shown["data"][1][shown["columns"].index("response, steps with their scores")]
+    assert [row[0] for row in shown["data"]] == [40] * 4 + [30] * 4 + [20] * 4 + [10] * 4  # published twice, shown once
+    assert "7+4=11  +0.80" in shown["data"][0][shown["columns"].index("scored response")]
     loaded = client.load_table(run.info.experiment_id, "table.json", run_ids=[parent])  # MLflow takes it for a table
     assert loaded.to_dict("records") == TABLE
 

@@ -11,8 +11,8 @@ SIGNATURE = 0.5  # a way of breaking is named where it marks at least so large a
 HOW_IT_BROKE = (
     "*How it broke*: a run is broken where its last sampled accuracy on the validation problems is below half of its "
     "best. Its way is then the largest of four shares at that validation, if at least one half: responses that say "
-    "nothing (*empty answers*); filler steps or responses cut off at the length limit (*endless fillers*; *nothing "
-    "but fillers* in fewer steps than the base took); responses that end by themselves before an answer (*early "
+    "nothing (*empty answers*); filler steps or responses cut off at the length limit (*endless fillers*, or *nothing "
+    "but fillers* where responses did not grow); responses that end by themselves before an answer (*early "
     "ends*); answers that leave operations out (*skipped steps*); and else *wrong answers*."
 )
 
@@ -48,8 +48,8 @@ def way_it_broke(validation: Sequence[Record]) -> str:
     four shares, if it is at least one half, and else ``wrong answers``:
 
     - ``empty answers``: responses that say nothing;
-    - ``endless fillers`` or, in fewer steps than the base took, ``nothing but fillers``: steps that are fillers
-      or responses cut off at the length limit, whichever share is larger;
+    - ``endless fillers``: steps that are fillers or responses cut off at the length limit, whichever share is
+      larger; ``nothing but fillers`` where responses neither grew in steps nor are mostly cut off;
     - ``early ends``: responses that say something and end by themselves, without an answer;
     - ``skipped steps``: responses whose answer leaves operations out (logged as a share of the answered ones).
 
@@ -63,11 +63,10 @@ def way_it_broke(validation: Sequence[Record]) -> str:
     first, last = validation[0], validation[-1]
     if last["sampled"] >= BROKEN_BELOW * max(v["sampled"] for v in validation):
         return "unbroken"
+    endless = last["steps"] > first["steps"] or last["truncated"] >= SIGNATURE
     shares = {
         "empty answers": last["empty"],
-        "endless fillers" if last["steps"] > first["steps"] else "nothing but fillers": max(
-            last["filler"], last["truncated"]
-        ),
+        "endless fillers" if endless else "nothing but fillers": max(last["filler"], last["truncated"]),
         "early ends": last["no_answer"] - last["truncated"] - last["empty"],
         "skipped steps": last["skipped"] * (1 - last["no_answer"]),
     }

@@ -76,7 +76,7 @@ def sync(folder: Path, track: Track) -> str:
     _log_records(client, run, folder / "metrics.jsonl", prefix="")
     _log_records(client, run, folder / "validation.jsonl", prefix="validation/")
     if shown := list(_rollouts(folder)):
-        log_table(client, run.info.run_id, shown, "rollouts.json")
+        log_table(client, run.info.run_id, shown[::-1], "rollouts.json")  # how it ended comes first
     if (folder / "summary.json").exists():
         summary = json.loads((folder / "summary.json").read_text())
         steps = {key: summary[key] for key in ("chosen_step", "last_step", "collapsed_at")}
@@ -241,7 +241,7 @@ def _rollouts(folder: Path) -> Iterator[dict[str, Any]]:
                     yield {
                         "step": row["step"],
                         "problem": row["problem"],
-                        "response, steps with their scores": "\n".join(step + score for step, score in pairs),
+                        "scored response": "\n".join(step + score for step, score in pairs),
                         "correct": row["correct"],
                         "advantage": row["advantage"],
                         "answer": row["answer"],
