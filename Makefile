@@ -42,11 +42,11 @@ prm-negatives: setup ## what the reward model must have seen × credit form (SEE
 	$(BIN)/python -m pure_repro.reproduce prm_negatives seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/prm_negatives
 
 ui: setup ## the MLflow pages on http://127.0.0.1:5000
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 bench: setup ## time of a training step against TRL, and where it goes
 	$(BIN)/pip install --quiet --constraint constraints/cpu.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/rl_step.py
 
 clean: ## remove the environment, the store and the tracking database
-	rm -rf $(VENV) store mlflow.db mlartifacts mlruns .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) store mlflow.db mlflow.db.lock mlartifacts mlruns .pytest_cache .ruff_cache .mypy_cache

@@ -1,16 +1,21 @@
-"""The entry point: ``python -m pure_repro``. It composes, checks and plans before torch is imported."""
+"""The entry point: ``python -m pure_repro``. It composes, checks and plans before torch is imported.
+
+What ``--help`` does not need is imported where it is used, so that help answers at once.
+"""
+
+from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 from omegaconf import DictConfig
 
-from pure_repro.config import Config
-from pure_repro.launch.compose import CONF, ConfigError, checked, composed, one_sentence
-from pure_repro.launch.plan import plan
-from pure_repro.launch.report import announce, conclude
+from pure_repro.launch import CONF
+
+if TYPE_CHECKING:
+    from pure_repro.config import Config
 
 
 def main() -> None:
@@ -35,6 +40,8 @@ def combinations(overrides: list[str]) -> list[list[str]]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 
+    from pure_repro.launch.compose import one_sentence
+
     try:
         parsed = OverridesParser.create().parse_overrides(overrides=overrides)
     except OverrideParseException as error:
@@ -44,6 +51,8 @@ def combinations(overrides: list[str]) -> list[list[str]]:
 
 def check_or_exit(jobs: list[list[str]]) -> None:
     """Compose every job; the first mistake ends the program with one sentence and status 2."""
+    from pure_repro.launch.compose import ConfigError, composed
+
     try:
         for job in jobs:
             composed(job)
@@ -60,6 +69,8 @@ def fail(sentence: str, status: int = 2) -> NoReturn:
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
 def run_composed(tree: DictConfig) -> None:
     """One run: say what will happen, do it, say where the results are."""
+    from pure_repro.launch.compose import ConfigError, checked
+
     try:
         config = checked(tree)
     except ConfigError as error:
@@ -69,6 +80,9 @@ def run_composed(tree: DictConfig) -> None:
 
 def run(config: Config) -> None:
     """Run the stages that are requested and not finished."""
+    from pure_repro.launch.plan import plan
+    from pure_repro.launch.report import announce, conclude
+
     stages = plan(config)
     missing = [name for name, stage in stages.items() if name not in config.stages and not stage.finished]
     if missing:

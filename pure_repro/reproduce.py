@@ -5,7 +5,6 @@ made once; up to ``jobs`` processes run side by side. What is finished is never 
 it stopped.
 """
 
-import csv
 import json
 import re
 import signal
@@ -240,17 +239,17 @@ def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Confi
         finished.append(Cell(row, seed, folders["base"], folders.get("prm"), folders.get("train"), folders["score"]))
     if request.name == "table1":
         expected = json.loads((EXPERIMENTS / "table1" / "expected.json").read_text())
-        write_table1(finished, rows, expected, request.out)
+        table = write_table1(finished, rows, expected, request.out)
     else:
-        write_prm_negatives(finished, rows, request.out)
-    if track.name == "mlflow":
-        from pure_repro.track.mlflow import publish
-
-        table = list(csv.DictReader((request.out / "table.csv").open()))
-        named = {f"{rows[cell.row]['label']}, seed {cell.seed}": cell.stages for cell in finished}
-        publish(named, table, request.out, track, request.name)
+        table = write_prm_negatives(finished, rows, request.out)
     print((request.out / "table.md").read_text())
-    print(f"Tables, figures and claims: {request.out}    Curves and rollouts: make ui")
+    print(f"Tables, figures and claims: {request.out}")
+    if track.name == "mlflow":
+        from pure_repro.track.mlflow import page, publish
+
+        named = {f"{rows[cell.row]['label']}, seed {cell.seed}": cell.stages for cell in finished}
+        parent = publish(named, table, request.out, track, request.name)
+        print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page(track, parent)}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -14,8 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from pure_repro.config import Config
-
-CONF = Path(__file__).resolve().parents[2] / "conf"
+from pure_repro.launch import CONF
 
 
 class ConfigError(Exception):

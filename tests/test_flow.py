@@ -1,0 +1,225 @@
+"""Whole runs through the real entry point: reuse, resumption after a kill, sweeps, gates."""
+
+import gzip
+import json
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess, Popen
+
+import pytest
+import yaml
+
+from pure_repro.config import Config
+from pure_repro.launch.compose import composed
+from pure_repro.launch.plan import plan
+from pure_repro.reward.answered import hide_answers
+from pure_repro.types import Problem
+
+Entry = Callable[..., CompletedProcess[str]]
+SMOKE = ("recipe=smoke", "track=none")
+
+
+def only(folder: Path) -> Path:
+    """The one folder in a folder."""
+    (inner,) = folder.iterdir()
+    return inner
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def untimed(rows: list[dict]) -> list[dict]:
+    """Rows of the log without what depends on the clock."""
+    return [{key: value for key, value in row.items() if not key.startswith("seconds/")} for row in rows]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_a_run_makes_every_stage_and_the_next_one_reuses_them(entry: Entry, store: Path):
+    first = entry(*SMOKE, f"store={store}")
+    assert first.returncode == 0, first.stderr
+    said = [line.split()[:2] for line in first.stdout.splitlines() if line.startswith("  ")][:4]
+    assert [stage for stage, _ in said] == ["base", "prm", "train", "score"]
+    assert [how for _, how in said[:2]] == ["reused", "reused"] and "reused" not in (said[2][1], said[3][1])
+    assert "warning: the reward model finds" in first.stdout, (
+        "a toy reward model fails its gate, and recipe=smoke goes on"
+    )
+
+    train, score = only(store / "train"), only(store / "score")
+    assert [row["step"] for row in lines(train / "metrics.jsonl")] == [1, 2, 3, 4]
+    assert [row["step"] for row in lines(train / "validation.jsonl")] == [0, 2, 4]
+    with gzip.open(train / "rollouts.jsonl.gz", "rt") as file:
+        assert {row["step"] for row in map(json.loads, file)} == {2, 4}
+    assert json.loads((train / "summary.json").read_text())["last_step"] == 4
+    assert not (train / "state.pt").exists()
+    checkpoints = json.loads((score / "scores.json").read_text())["checkpoints"]
+    assert {"chosen", "last"} <= set(checkpoints)
+    assert all(len(one["greedy"]) == 8 for sets in checkpoints.values() for one in sets.values())
+    for stage in ("base", "prm", "train", "score"):
+        manifest = json.loads((only(store / stage) / "manifest.json").read_text())
+        written = yaml.safe_load((only(store / stage) / "config.yaml").read_text())
+        assert manifest["stage"] == stage and manifest["address"] == only(store / stage).name
+        assert manifest["config"] == {k: v for k, v in written.items() if k not in ("stage", "inputs")}
+        assert all((store / name / address).is_dir() for name, address in manifest["inputs"].items())
+        assert {"seed", "seconds", "code", "packages", "machine", "problems"} <= set(manifest)
+
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file()}
+    second = entry(*SMOKE, f"store={store}")
+    assert second.returncode == 0, second.stderr
+    assert [line.split()[1] for line in second.stdout.splitlines()[:4]] == ["reused"] * 4
+    after = {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert after == {path: when for path, when in before.items() if path.name != ".lock"}
+    assert second.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:], "and says the same results"
+
+
+def end_during(process: Popen[str], how: signal.Signals, metrics: Path, steps: int, delay: float) -> str:
+    """End a run ``delay`` seconds after it has logged ``steps`` steps; returns what it says of that."""
+    before = metrics.stat().st_mtime_ns if metrics.exists() else None
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        began = metrics.exists() and metrics.stat().st_mtime_ns != before
+        if began and metrics.read_text().count("\n") >= steps:
+            break
+        time.sleep(0.005)
+    time.sleep(delay)
+    process.send_signal(how)
+    _, errors = process.communicate()
+    assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), errors
+    return errors
+
+
+def test_a_killed_run_ends_like_the_unbroken_one(entry: Entry, process: Callable[..., Popen[str]], fitted, tmp_path):
+    # Checkpoints and validations at different steps, the last steps after the last checkpoint, both reward streams.
+    words = [*SMOKE, "reward=mixed_10", "train.steps=11", "train.checkpoint_every=3", "stages=[train]"]
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    for store in (unbroken, broken):
+        shutil.copytree(fitted, store)
+    run = entry(*words, f"store={unbroken}")
+    assert run.returncode == 0, run.stderr
+    whole = only(unbroken / "train")
+    folder = broken / "train" / whole.name
+
+    seed = random.randrange(10**6)
+    rng = random.Random(seed)
+    print(f"moments drawn with seed {seed}")
+    for steps in (rng.randint(0, 2), rng.randint(4, 6), rng.randint(8, 10)):  # the first before any checkpoint
+        delay = rng.uniform(0, 0.1)
+        print(f"killed {delay:.3f} s after step {steps}")
+        end_during(process(*words, f"store={broken}"), signal.SIGKILL, folder / "metrics.jsonl", steps, delay)
+        assert not (folder / "manifest.json").exists()
+    said = end_during(process(*words, f"store={broken}"), signal.SIGINT, folder / "metrics.jsonl", 9, 0)
+    assert said.endswith("pure-repro: stopped; the same command goes on from the last checkpoint\n")
+    run = entry(*words, f"store={broken}")
+    assert run.returncode == 0, run.stderr
+
+    for name in ("last", "chosen"):
+        assert files(folder / name) == files(whole / name), name
+    assert untimed(lines(folder / "metrics.jsonl")) == untimed(lines(whole / "metrics.jsonl"))
+    for name in ("validation.jsonl", "rollouts.jsonl.gz", "answered.json"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    ends = [json.loads((path / "summary.json").read_text()) | {"seconds": 0} for path in (whole, folder)]
+    assert ends[0] == ends[1]
+    assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
+
+
+def test_a_sweep_runs_every_combination(entry: Entry, store: Path, tmp_path: Path):
+    short = ("train.steps=1", "train.validate_every=1", "stages=[train]")
+    run = entry("-m", *SMOKE, f"store={store}", *short, "credit=min,sum", "reward=prm,mixed_10")
+    assert run.returncode == 0, run.stderr
+    made = [yaml.safe_load((folder / "config.yaml").read_text()) for folder in (store / "train").iterdir()]
+    assert sorted((one["credit"]["name"], one["reward"]["name"]) for one in made) == [
+        ("min", "mixed_10"),
+        ("min", "prm"),
+        ("sum", "mixed_10"),
+        ("sum", "prm"),
+    ]
+    weights = {(folder / "last" / "model.safetensors").read_bytes() for folder in (store / "train").iterdir()}
+    assert len(weights) == 4, "credit form and reward change what is learned"
+
+    shares = {one["reward"]["name"]: answered(store, one["reward"]["name"]) for one in made}
+    assert {name: len(ids) for name, ids in shares.items()} == {"prm": 0, "mixed_10": 6}  # 10 % of 64 problems
+
+
+def answered(store: Path, reward: str) -> list[str]:
+    """The problems whose answer was used, as a run with this reward recorded them."""
+    for folder in (store / "train").iterdir():
+        if yaml.safe_load((folder / "config.yaml").read_text())["reward"]["name"] == reward:
+            return json.loads((folder / "answered.json").read_text())["problems"]
+    raise AssertionError(reward)
+
+
+def test_verifiable_rewards_need_no_reward_model(entry: Entry, store: Path):
+    shutil.rmtree(store / "prm")
+    run = entry(*SMOKE, f"store={store}", "reward=verifiable", "train.steps=1", "stages=[base,prm,train]")
+    assert run.returncode == 0, run.stderr
+    assert not (store / "prm").exists() and "prm" not in run.stdout.replace(str(store), "")
+    [row] = lines(only(store / "train") / "metrics.jsonl")
+    assert "reward/verifiable" in row and not [key for key in row if key.startswith(("prm/", "reward/process"))]
+    assert len(answered(store, "verifiable")) == 64
+
+
+def test_a_failed_gate_stops_before_any_training(entry: Entry, store: Path):
+    run = entry(*SMOKE, f"store={store}", "prm.gate.on_fail=stop")
+    assert run.returncode == 1
+    [sentence] = [line for line in run.stderr.splitlines() if line.startswith("pure-repro: ")]
+    assert run.stderr.splitlines()[-1] == sentence and "Traceback" not in run.stderr
+    assert sentence.startswith("pure-repro: the reward model finds ")
+    assert sentence.endswith("fit it longer (prm.demonstrations) or go on with prm.gate.on_fail=warn")
+    assert not (only(store / "train") / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.0, 0), (0.1, 7), (1.0, 70)])
+def test_the_problems_that_keep_their_answer_are_seeded(share, kept):
+    problems = [Problem(str(i), f"{i}+1", str(i + 1)) for i in range(70)]
+    shown = hide_answers(problems, share, seed=3)
+    assert [p.id for p in shown] == [p.id for p in problems]
+    assert sum(p.answer is not None for p in shown) == kept
+    assert all(p.answer in (None, q.answer) for p, q in zip(shown, problems, strict=True))
+    assert shown == hide_answers(problems, share, seed=3)
+    assert kept in (0, 70) or shown != hide_answers(problems, share, seed=4)
+
+
+def addresses(*words: str) -> dict[str, str]:
+    config: Config = composed([*SMOKE, *words])
+    return {name: stage.address for name, stage in plan(config).items()}
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        (["seed=2"], {"base", "prm", "train", "score"}),
+        (["model.fit.learning_rate=1e-3"], {"base", "prm", "train", "score"}),
+        (["data.errors.slip=0.5"], {"base", "prm", "train", "score"}),
+        (["prm.negatives=all"], {"prm", "train", "score"}),
+        (["prm.gate.min_bad_found=0.5"], {"prm", "train", "score"}),
+        (["credit=sum"], {"train", "score"}),
+        (["credit.temperature=0.2"], {"train", "score"}),
+        (["advantage=grpo"], {"train", "score"}),
+        (["train.steps=5"], {"train", "score"}),
+        (["score.samples=3"], {"score"}),
+        (["prm.gate.on_fail=stop"], set()),
+        (["launch.threads=2"], set()),
+        (["track=mlflow", "store=elsewhere"], set()),
+    ],
+)
+def test_a_key_changes_the_address_of_what_it_makes(words, changed):
+    before, after = addresses(), addresses(*words)
+    assert {stage for stage in before if before[stage] != after[stage]} == changed
+
+
+def test_a_run_without_process_rewards_shares_its_training_across_credit_forms():
+    assert addresses("reward=verifiable", "credit=sum") == addresses("reward=verifiable", "credit=min")
+    assert "prm" not in addresses("reward=verifiable")
+
+
+def test_the_base_is_scored_where_nothing_is_trained():
+    assert [*addresses("stages=[score]")] == ["base", "score"]
+    assert addresses("stages=[score]")["score"] == addresses("stages=[base,score]", "score.checkpoints=[last]")["score"]
+    assert addresses("stages=[score]")["score"] != addresses()["score"]
