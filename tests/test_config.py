@@ -147,7 +147,7 @@ def test_help_is_quick(entry):
     run = quickly(lambda: entry("--help"), limit=0.7)
     assert run.returncode == 0
     assert "python -m pure_repro [group=choice] [key=value]" in run.stdout
-    assert all(f"  {group}: " in run.stdout for group in ("model", "reward", "credit", "advantage", "track"))
+    assert all(f"\n{group}: " in run.stdout for group in ("model", "reward", "credit", "advantage", "track"))
     assert "min_strict" in run.stdout
 
 

@@ -74,4 +74,5 @@ def penalty_to_go(
     >>> penalty_to_go(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]])).tolist()
     [[-3.0, -2.0, 0.0]]
     """
-    return -(penalty * mask).flip(1).cumsum(dim=1).flip(1) * mask
+    to_go = penalty.masked_fill(~mask, 0).flip(1).cumsum(dim=1).flip(1)
+    return (-to_go).masked_fill(~mask, 0)
