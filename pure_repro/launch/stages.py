@@ -40,6 +40,7 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path]) -> None:
                 **environment(),
             },
         )
+        (run.folder / "state.pt").unlink(missing_ok=True)  # a kill up to here goes on from the last checkpoint
 
 
 @contextmanager

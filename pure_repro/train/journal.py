@@ -18,6 +18,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.packed = path.with_name(path.name + ".gz")
 
     def append(self, row: dict) -> None:
         """Write one row; it is on disk before the next step begins."""
@@ -25,10 +26,14 @@ class Journal:
             file.write(json.dumps(row) + "\n")
 
     def rows(self) -> list[dict]:
-        """All rows in order."""
-        if not self.path.exists():
+        """All rows in order, of the compressed file where only that is left."""
+        if self.path.exists():
+            text = self.path.read_text()
+        elif self.packed.exists():
+            text = gzip.decompress(self.packed.read_bytes()).decode()
+        else:
             return []
-        return [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
+        return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
     def cut_after(self, step: int) -> None:
         """Drop the rows of later steps: they belong to work that the checkpoint does not hold."""
@@ -37,6 +42,5 @@ class Journal:
 
     def compress(self) -> None:
         """Replace the finished file by its gzip, without a time stamp, so that equal runs give equal bytes."""
-        packed = self.path.with_name(self.path.name + ".gz")
-        packed.write_bytes(gzip.compress(self.path.read_bytes(), mtime=0))
+        self.packed.write_bytes(gzip.compress(self.path.read_bytes(), mtime=0))
         self.path.unlink()

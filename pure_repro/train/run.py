@@ -85,8 +85,8 @@ class Run:
         problems = hide_answers(problems, config.reward.answered_share, config.seed)
         write_json(out / "answered.json", {"problems": [p.id for p in problems if p.answer is not None]})
         journals = [Journal(out / f"{name}.jsonl") for name in ("metrics", "validation", "rollouts")]
-        for journal in journals:
-            journal.cut_after(progress.step)
+        for journal in journals:  # without a checkpoint nothing counts, not even the validation before the first step
+            journal.cut_after(progress.step if progress.best >= 0 else -1)
         return cls(
             config=config,
             out=out,
@@ -330,7 +330,7 @@ class Run:
         self.tokenizer.save_pretrained(self.out / name)
 
     def finish(self) -> None:
-        """Save the last policy and the summary; the checkpoint has served."""
+        """Save the last policy and the summary."""
         self.save_policy("last")
         self.rollouts.compress()
         collapse = self.collapse_step()
@@ -344,7 +344,6 @@ class Run:
                 "seconds": round(self.progress.seconds, 1),
             },
         )
-        (self.out / "state.pt").unlink(missing_ok=True)
         follow(self.out, self.config.track)
 
 
