@@ -124,7 +124,8 @@ def table_track(request: Request, track: Track) -> Track:
         return track
     from pure_repro.track.mlflow import open_table
 
-    settings = " ".join([request.name, f"seeds={request.seeds}", *request.overrides])
+    overrides = [word for word in request.overrides if not word.startswith("store=")]  # a place is no setting
+    settings = " ".join([request.name, f"seeds={request.seeds}", *overrides])
     return track.model_copy(update={"parent": open_table(track, settings)})
 
 
