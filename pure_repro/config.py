@@ -211,14 +211,10 @@ class TestSet(Strict):
 AnswerType = Literal["integer", "measured", "expression", "list"]
 
 
-class HubSet(Strict):
-    """A published benchmark: where it lies, how its rows are read, and what proves that it is the one meant."""
+class Published(Strict):
+    """A published benchmark: how its rows are read, and what proves that it is the one meant."""
 
     name: str
-    hub: str
-    config: str | None
-    revision: str  # a commit, or main where none is known: then the digest alone is the pin
-    split: str
     question: str  # columns
     answer: str
     reading: Literal["text", "boxed", "after_hashes"]  # the answer is the column, its last box, or what follows ####
@@ -229,7 +225,7 @@ class HubSet(Strict):
     digest: str | None  # of the references; null: nobody has read them yet
 
     @model_validator(mode="after")
-    def measured_answers_have_a_tolerance(self) -> "HubSet":
+    def measured_answers_have_a_tolerance(self) -> "Published":
         """A tolerance is of measured answers, and of no others."""
         if (self.rel_tol > 0) != (self.answer_type == "measured"):
             raise ValueError(
@@ -237,6 +233,21 @@ class HubSet(Strict):
                 "tolerance above 0, and all others are exact"
             )
         return self
+
+
+class HubSet(Published):
+    """A published benchmark that lies in a repository of the hub."""
+
+    hub: str
+    config: str | None
+    revision: str  # a commit
+    split: str
+
+
+class UrlSet(Published):
+    """A published benchmark that is one JSON Lines file of the web."""
+
+    url: str  # with a commit in it, so that the file behind it stays the same
 
 
 class FileSet(Strict):
@@ -251,11 +262,15 @@ class FileSet(Strict):
 def kind_of_set(values: Any) -> str:
     """Which schema a set has, by the key that only this one has."""
     keys = set(values) if isinstance(values, dict) else set(type(values).model_fields)
-    return "embedded" if "difficulty" in keys else "published" if "hub" in keys else "file"
+    kinds = {"difficulty": "embedded", "hub": "hub_set", "url": "url_set"}
+    return next((kind for key, kind in kinds.items() if key in keys), "file")
 
 
 Benchmark = Annotated[
-    Annotated[TestSet, Tag("embedded")] | Annotated[HubSet, Tag("published")] | Annotated[FileSet, Tag("file")],
+    Annotated[TestSet, Tag("embedded")]
+    | Annotated[HubSet, Tag("hub_set")]
+    | Annotated[UrlSet, Tag("url_set")]
+    | Annotated[FileSet, Tag("file")],
     Discriminator(kind_of_set),
 ]
 
@@ -282,7 +297,7 @@ class Mathematics(Strict):
         if "{question}" not in self.prompt:
             raise ValueError(f"prompt={self.prompt!r} lacks the place for the problem, {{question}}")
         for one in self.validation:
-            if isinstance(one, HubSet) and one.prompt:
+            if isinstance(one, Published) and one.prompt:
                 raise ValueError(f"validation has a prompt for {one.name}: a policy is validated by data.prompt")
         return self
 
@@ -902,7 +917,7 @@ class Score(Strict):
 
     name: Literal["embedded", "benchmarks"]
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
-    data_dir: Path | None  # <name>.jsonl of every published benchmark; null: the hub
+    data_dir: Path | None  # <name>.jsonl of every published benchmark; null: where each one lies
     prompt: str  # of every set that has none of its own
     problems_per_set: Count | None  # the first so many; null: all
     samples: Annotated[int, Field(ge=0)]
@@ -920,7 +935,7 @@ class Score(Strict):
 
     def prompt_of(self, benchmark: Benchmark) -> str:
         """The template that puts the problems of a set."""
-        return (benchmark.prompt if isinstance(benchmark, HubSet) else None) or self.prompt
+        return (benchmark.prompt if isinstance(benchmark, Published) else None) or self.prompt
 
     @model_validator(mode="after")
     def sets_are_told_apart(self) -> "Score":

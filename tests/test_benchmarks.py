@@ -1,9 +1,12 @@
 """Benchmarks as they are read: the real files where they are at hand, and rows written here where they are not."""
 
+import gzip
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +14,15 @@ import yaml
 from datasets import Dataset
 from hub_model import save_hub_model
 from project import ROOT
+from pydantic import TypeAdapter
+from web import serving
 
-from pure_repro.config import ConfigError, FileSet, HubSet
-from pure_repro.data.benchmarks import published, read_file
+from pure_repro.config import Benchmark, ConfigError, FileSet, HubSet, UrlSet
+from pure_repro.data.benchmarks import published, read_file, references_digest
 from pure_repro.grading import answers_match, grade, grade_many
+from pure_repro.launch import CONF
 from pure_repro.launch.compose import named
+from pure_repro.types import Problem
 from tests.grading.conftest import DATA as FILES
 
 DATA = FILES / "benchmarks"
@@ -23,8 +30,9 @@ COUNTS = {"math500": 500, "aime24": 30, "amc23": 40, "minerva_math": 272, "olymp
 NOT_THEMSELVES: dict[str, list[str]] = {name: [] for name in COUNTS}  # references that the checker finds wrong, boxed
 
 
-def benchmark(name: str, **changes: object) -> HubSet:
-    return HubSet.model_validate(named(name, "score.benchmarks") | changes)
+def benchmark(name: str, **changes: object) -> HubSet | UrlSet:
+    read: HubSet | UrlSet = TypeAdapter(Benchmark).validate_python(named(name, "score.benchmarks") | changes)
+    return read
 
 
 def real(name: str) -> list[tuple[str, str]]:
@@ -60,11 +68,17 @@ def test_every_reference_equals_itself(name, profile):
     assert [v.answer for v in verdicts if not v.correct] == NOT_THEMSELVES[name]
 
 
+@pytest.mark.parametrize("name", [path.stem for path in (CONF / "benchmark").glob("*.yaml")])
+def test_every_benchmark_is_pinned_to_a_commit_and_a_digest(name):
+    mine = benchmark(name)
+    parts = mine.url.split("/") if isinstance(mine, UrlSet) else [mine.revision]
+    assert any(re.fullmatch("[0-9a-f]{40}", part) for part in parts)
+    assert re.fullmatch("[0-9a-f]{12}", str(mine.digest))
+
+
 # Where the rows lie in the hub's repository of each set, by its card: configuration, split, and files of the split.
 LAYOUTS = {
     "math500": ("default", "test", "test.jsonl"),
-    "minerva_math": ("default", "test", "test.jsonl"),
-    "olympiadbench": ("default", "test", "data/test-00000-of-00001.parquet"),
     "aime24": ("default", "train", "data/train-00000-of-00001.parquet"),
     "amc23": ("default", "test", "test-00000-of-00001.parquet"),
     "gsm8k": ("main", "test", "main/test-00000-of-00001.parquet"),
@@ -84,7 +98,7 @@ def repository(folder: Path, name: str, rows: list[dict]) -> Path:
     return folder
 
 
-HUB_ROWS: dict[str, list[dict]] = {  # columns and types of the hub; the answers as they stand there
+ROWS: dict[str, list[dict]] = {  # columns and types of the source; the answers as they stand there
     "math500": [{"problem": "?", "solution": "", "answer": "\\frac12", "subject": "Algebra", "unique_id": "a.json"}],
     "minerva_math": [{"problem": "?", "solution": "\\boxed{4.5e33} ergs", "type": "Astronomy", "idx": 0}],
     "olympiadbench": [
@@ -95,52 +109,137 @@ HUB_ROWS: dict[str, list[dict]] = {  # columns and types of the hub; the answers
     "gsm8k": [{"question": "?", "answer": "so\n#### 2,125"}],
     "math": [{"problem": "?", "level": "Level 1", "type": "Algebra", "solution": "so $\\boxed{3}$."}],
 }
-FROM_HUB = ["\\frac12", "4.5e33", "$1$,$2$", "25", "27", "2125", "3"]
+REFERENCES = ["\\frac12", "4.5e33", "$1$,$2$", "25", "27", "2125", "3"]
 
 
 @pytest.fixture
 def no_cache(tmp_path, monkeypatch):
-    """The library writes what it read into a folder that goes away."""
+    """What the library fetched and read lies in a folder that goes away."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr("datasets.config.DOWNLOADED_DATASETS_PATH", tmp_path / "cache" / "downloads")
 
 
-@pytest.mark.parametrize(("name", "reference"), [*zip(HUB_ROWS, FROM_HUB, strict=True)])
-def test_rows_are_read_as_from_the_hub(name, reference, tmp_path, no_cache):
-    """All of the way but the download: the same function, the hub's columns, configuration and split."""
-    hub = repository(tmp_path / "hub", name, HUB_ROWS[name])
-    mine = benchmark(name, hub=str(hub), problems=1, digest=None)
+@pytest.fixture
+def web(tmp_path, no_cache) -> Iterator[tuple[Path, str]]:
+    """A folder, and the address under which the web has it."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    with serving(folder) as address:
+        yield folder, address
+
+
+def lying(web: tuple[Path, str], name: str, rows: list[dict]) -> HubSet | UrlSet:
+    """A benchmark whose rows are these: in a file of the web, or in a folder of the hub's layout."""
+    folder, address = web
+    if isinstance(benchmark(name), HubSet):
+        return benchmark(name, hub=str(repository(folder / "hub", name, rows)))
+    written(folder, name, rows)
+    return benchmark(name, url=f"{address}/{name}.jsonl")
+
+
+@pytest.mark.parametrize(("name", "reference"), [*zip(ROWS, REFERENCES, strict=True)])
+def test_rows_are_read_where_they_lie(name, reference, web):
+    """The same function, and the source's columns; of the hub its configuration and split, without the download."""
+    mine = lying(web, name, ROWS[name]).model_copy(update={"problems": 1, "digest": None})
     [problem] = published(mine, None)
     assert (problem.id, problem.question, problem.answer) == (f"{name}/0", "?", reference)
-    with pytest.raises(
-        ConfigError, match=rf"{name} cannot be read from the hub .*; score.data_dir=folder reads {name}"
-    ):
-        published(mine.model_copy(update={"split": "elsewhere"}), None)
-    with pytest.raises(ConfigError, match=rf"{hub}, row 0: there is no 'other' among "):
+    with pytest.raises(ConfigError, match=r", row 0: there is no 'other' among "):
         published(mine.model_copy(update={"question": "other"}), None)
+    elsewhere = {"split": "elsewhere"} if isinstance(mine, HubSet) else {"url": f"{web[1]}/elsewhere.jsonl"}
+    with pytest.raises(ConfigError, match=rf"{name} cannot be read from .*; score.data_dir=folder reads {name}.jsonl"):
+        published(mine.model_copy(update=elsewhere), None)
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_the_real_rows_are_read_as_from_the_hub(name, tmp_path, no_cache):
+def test_the_real_rows_are_read_where_they_lie(name, web):
     local = real(name)
-    columns = HUB_ROWS[name][0].keys()
     with (DATA / f"{name}.jsonl").open() as file:
-        rows = [{key: value for key, value in json.loads(line).items() if key in columns} for line in file]
-    meant = benchmark(name, hub=str(repository(tmp_path / "hub", name, rows)))
-    assert [(problem.question, problem.answer) for problem in published(meant, None)] == local
+        rows = [json.loads(line) for line in file]
+    if isinstance(benchmark(name), HubSet):  # the files that are at hand have more columns
+        rows = [{key: row[key] for key in ROWS[name][0] if key in row} for row in rows]
+    assert [(problem.question, problem.answer) for problem in published(lying(web, name, rows), None)] == local
 
 
-def test_a_hub_that_is_not_reached_is_one_sentence(tmp_path):
-    words = ("stages=[score]", "model=local", f"model.path={save_hub_model(tmp_path / 'model')}", "score=benchmarks")
-    run = subprocess.run(
-        [sys.executable, "-m", "pure_repro", *words, "model.dtype=float32", "track=none", "score.max_new_tokens=12"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+def test_a_file_of_the_web_is_the_one_meant_or_refused(web):
+    """In one cache, as a user has it: what lies behind the address now is what counts."""
+    rows = [{"problem": f"{i}+1?", "solution": f"so \\boxed{{{i + 1}}}"} for i in range(3)]
+    meant = references_digest([Problem("", "", str(i + 1)) for i in range(3)])
+    mine = lying(web, "minerva_math", rows).model_copy(update={"problems": 3, "digest": meant})
+    assert [problem.answer for problem in published(mine, None)] == ["1", "2", "3"]
+    rows[1]["solution"] = "so \\boxed{7}"
+    written(web[0], "minerva_math", rows)
+    with pytest.raises(ConfigError) as caught:
+        published(mine, None)
+    assert str(caught.value).startswith(f"{web[1]}/minerva_math.jsonl is not the minerva_math meant: its references ")
+    assert str(caught.value).endswith(f"conf/benchmark/minerva_math.yaml says {meant}")
+    written(web[0], "minerva_math", rows[:2])
+    with pytest.raises(ConfigError, match=r"minerva_math.jsonl holds 2 problems, and minerva_math has 3"):
+        published(mine, None)
+
+
+@pytest.mark.parametrize("page", ["<html>\n<p>Sign in</p>\n</html>\n", None])
+def test_an_address_without_the_file_is_one_sentence(page, web):
+    folder, address = web
+    mine = benchmark("olympiadbench", url=f"{address}/test.jsonl")
+    if page is None:
+        with serving(folder) as closed:
+            mine = mine.model_copy(update={"url": f"{closed}/test.jsonl"})
+    else:
+        (folder / "test.jsonl").write_text(page)
+    with pytest.raises(ConfigError) as caught:
+        published(mine, None)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"olympiadbench cannot be read from {mine.url} (") and "\n" not in sentence
+    assert sentence.endswith("; score.data_dir=folder reads olympiadbench.jsonl instead")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_hub_model(tmp_path_factory.mktemp("models") / "model")
+
+
+def scoring(folder: Path, model: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``python -m pure_repro stages=[score]`` with nothing fetched before."""
+    own = ("stages=[score]", "model=local", f"model.path={model}", "model.dtype=float32", "track=none")
+    return subprocess.run(
+        [sys.executable, "-m", "pure_repro", *own, "score=benchmarks", "score.max_new_tokens=12", *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(folder / "home")} | environment,
         capture_output=True,
         text=True,
     )
+
+
+def test_the_papers_five_are_downloaded_and_scored(model, web, tmp_path):
+    """From the first request to the kept responses, over HTTP; hub and web are two servers of this machine."""
+    folder, address = web
+    five = {name: reference for name, reference in zip(ROWS, REFERENCES, strict=True) if name not in ("gsm8k", "math")}
+    sets = []
+    for name, reference in five.items():
+        mine, where = benchmark(name), ""
+        if isinstance(mine, HubSet):
+            repository(folder / "datasets" / mine.hub / "resolve" / mine.revision, name, ROWS[name])
+        else:
+            written(folder, name, ROWS[name])
+            where = f", url: '{address}/{name}.jsonl'"
+        sets.append(f"{{name: {name}, problems: 1, digest: {references_digest([Problem('', '', reference)])}{where}}}")
+    with serving(folder) as hub:
+        run = scoring(tmp_path, model, f"score.benchmarks=[{','.join(sets)}]", "store=store", HF_ENDPOINT=hub)
+    assert run.returncode == 0, run.stderr
+    [kept] = tmp_path.glob("store/score/*/generations.jsonl.gz")
+    with gzip.open(kept, "rt") as file:
+        assert {row["set"]: row["answer"] for row in map(json.loads, file)} == five
+
+
+@pytest.mark.parametrize("name", ["math500", "minerva_math"])
+def test_a_source_that_is_not_reached_is_one_sentence(name, model, tmp_path):
+    with serving(tmp_path) as closed:
+        pass
+    where = f"{{name: minerva_math, url: '{closed}/test.jsonl'}}" if name == "minerva_math" else name
+    run = scoring(tmp_path, model, f"score.benchmarks=[{where}]", HF_HUB_OFFLINE="1")
     assert run.returncode == 2 and "Traceback" not in run.stderr
-    assert run.stderr.splitlines()[-1].startswith("pure-repro: math500 cannot be read from the hub (ConnectionError: ")
-    assert run.stderr.splitlines()[-1].endswith("; score.data_dir=folder reads math500.jsonl instead")
+    assert run.stderr.splitlines()[-1].startswith(f"pure-repro: {name} cannot be read from ")
+    assert run.stderr.splitlines()[-1].endswith(f"; score.data_dir=folder reads {name}.jsonl instead")
 
 
 def test_another_set_under_the_same_name_is_refused(tmp_path):

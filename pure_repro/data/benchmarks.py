@@ -1,4 +1,4 @@
-r"""Benchmarks in: rows of the hub, of a local folder or of a user's file, read into problems and checked.
+r"""Benchmarks in: rows of the hub, of the web, of a local folder or of a user's file, read into problems and checked.
 
 A published benchmark is known by its problem count and by the digest of its references, wherever it was read from.
 """
@@ -6,17 +6,17 @@ A published benchmark is known by its problem count and by the digest of its ref
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pure_repro.config import Config, ConfigError, Embedded, FileSet, HubSet, TestSet
+from pure_repro.config import Benchmark, Config, ConfigError, Embedded, FileSet, HubSet, Published, TestSet, UrlSet
 from pure_repro.data.world import TEST_SEED, draw_problems
 from pure_repro.grading import extract_answer
 from pure_repro.types import Problem
 
 
-def problems_of(benchmark: TestSet | HubSet | FileSet, config: Config) -> list[Problem]:
+def problems_of(benchmark: Benchmark, config: Config) -> list[Problem]:
     """The problems of one set, the first ``score.problems_per_set`` of them.
 
     Raises ``ConfigError`` for a missing file, a malformed line, and a benchmark that is not the one meant.
@@ -29,11 +29,11 @@ def problems_of(benchmark: TestSet | HubSet | FileSet, config: Config) -> list[P
     return problems[: score.problems_per_set]
 
 
-def published(benchmark: HubSet, folder: Path | None) -> list[Problem]:
-    """All problems of a published benchmark, of the hub or of ``folder / <name>.jsonl``, counted and compared."""
+def published(benchmark: HubSet | UrlSet, folder: Path | None) -> list[Problem]:
+    """All problems of a benchmark, from where it lies or of ``folder / <name>.jsonl``, counted and compared."""
     if folder is None:
-        source = f"{benchmark.hub} at {benchmark.revision}"
-        rows: Iterable[tuple[str, Mapping[str, Any]]] = hub_rows(benchmark)
+        source, arguments = source_of(benchmark)
+        rows = downloaded(benchmark.name, source, arguments)
     else:
         path = folder / f"{benchmark.name}.jsonl"
         source, rows = str(path), file_rows(path)
@@ -63,19 +63,31 @@ def read_file(benchmark: FileSet) -> list[Problem]:
     return problems
 
 
-def hub_rows(benchmark: HubSet) -> list[tuple[str, Mapping[str, Any]]]:
-    """Rows of a hub data set at its revision, each with the words that name it in an error."""
-    from datasets import load_dataset  # takes seconds to import
+def source_of(benchmark: HubSet | UrlSet) -> tuple[str, dict[str, Any]]:
+    """Where a benchmark lies, in words, and the arguments of ``load_dataset`` that read it there.
+
+    A file of the web has one split, and the library calls it train.
+    """
+    if isinstance(benchmark, UrlSet):
+        return benchmark.url, {"path": "json", "data_files": benchmark.url, "split": "train"}
+    at = {"revision": benchmark.revision, "split": benchmark.split}
+    return f"{benchmark.hub} at {benchmark.revision}", {"path": benchmark.hub, "name": benchmark.config} | at
+
+
+def downloaded(name: str, source: str, arguments: dict[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Rows that do not lie here, each with the words that name it in an error."""
+    from datasets import DownloadConfig, load_dataset  # takes seconds to import
 
     try:
-        rows = load_dataset(benchmark.hub, benchmark.config, split=benchmark.split, revision=benchmark.revision)
-    except Exception as error:  # the hub, the network and the library fail in many ways
+        # what lies behind an address now is read, and no copy of what lay there before
+        rows = load_dataset(**arguments, download_config=DownloadConfig(use_etag=True))
+    except Exception as error:  # hub, network and library fail in many ways
         reason = (str(error).splitlines() or ["no reason given"])[0]
         raise ConfigError(
-            f"{benchmark.name} cannot be read from the hub ({type(error).__name__}: {reason}); "
-            f"score.data_dir=folder reads {benchmark.name}.jsonl instead"
+            f"{name} cannot be read from {source} ({type(error).__name__}: {reason}); "
+            f"score.data_dir=folder reads {name}.jsonl instead"
         ) from error
-    return [(f"{benchmark.hub}, row {i}", row) for i, row in enumerate(rows)]
+    return [(f"{source}, row {i}", row) for i, row in enumerate(rows)]
 
 
 def file_rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
@@ -98,7 +110,7 @@ def file_rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def texts_of(
-    row: Mapping[str, Any], columns: HubSet | FileSet, reading: str, answer_type: str, place: str
+    row: Mapping[str, Any], columns: Published | FileSet, reading: str, answer_type: str, place: str
 ) -> tuple[str, str]:
     r"""Question and reference of one row.
 

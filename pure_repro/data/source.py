@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pure_repro.config import Config, ConfigError, Embedded, HubSet, Mathematics, TestSet, Tiny
+from pure_repro.config import Config, ConfigError, Embedded, Mathematics, Published, TestSet, Tiny
 from pure_repro.data.benchmarks import problems_of, references_digest
 from pure_repro.data.world import digest, draw_problems
 from pure_repro.types import Problem
@@ -96,7 +96,7 @@ def digests(config: Config) -> dict[str, str | None]:
         own = {name: digest(some) for name, some in problems.items()}
     return own | {
         one.name: one.digest
-        if isinstance(one, HubSet)
+        if isinstance(one, Published)
         else (digest if isinstance(one, TestSet) else references_digest)(problems_of(one, config))
         for one in config.score.benchmarks
     }

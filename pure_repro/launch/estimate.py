@@ -11,8 +11,8 @@ from pure_repro.config import (
     FileSet,
     FitPrm,
     Gae,
-    HubSet,
     ImplicitPrm,
+    Published,
     TestSet,
     Tiny,
 )
@@ -90,7 +90,7 @@ def sampled_by_score(config: Config) -> float:
 
 def size_of(benchmark: Benchmark) -> float:
     """How many problems a set has; as many as one wants where they are drawn."""
-    if isinstance(benchmark, HubSet):
+    if isinstance(benchmark, Published):
         return benchmark.problems
     return lines_of(benchmark.path) if isinstance(benchmark, FileSet) else inf
 

@@ -17,12 +17,12 @@ from pure_repro.config import (
     Config,
     ConfigError,
     EmbeddedPrm,
-    HubSet,
     ImplicitPrm,
     Mathematics,
     PolicyGradient,
     Pretrained,
     PretrainedPrm,
+    Published,
     Torchrun,
 )
 from pure_repro.launch import CONF, memory
@@ -54,9 +54,9 @@ def tokens_of(config: Config, prompt: int, response: int) -> Tokens:
     responses = train.steps * train.prompts_per_step * train.samples_per_prompt if "train" in config.stages else 0
     sets = config.data.validation if isinstance(config.data, Mathematics) and responses else ()
     validated = (
-        sum(one.problems for one in sets if isinstance(one, HubSet)) * 5 * (1 + train.steps // train.validate_every)
+        sum(one.problems for one in sets if isinstance(one, Published)) * 5 * (1 + train.steps // train.validate_every)
     )
-    problems = [one.problems for one in config.score.benchmarks if isinstance(one, HubSet)]
+    problems = [one.problems for one in config.score.benchmarks if isinstance(one, Published)]
     small, other = config.score.samples_of_small_sets, config.score.samples
     scored = sum(n * (1 + (small if n < config.score.small_set else other)) for n in problems)
     checkpoints = len(config.score.checkpoints) if responses else 1
