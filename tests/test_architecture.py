@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Annotated, get_args, get_origin
 
@@ -141,6 +142,11 @@ def test_imports_go_one_way():
     assert wrong == WRONG_WAY
 
 
+def test_groups_of_the_schema_import_in_no_circle():
+    schema = {name for name in MODULES if name.split(".")[1:2] == ["config"]}
+    TopologicalSorter({name: schema.intersection(imports(name)) for name in schema}).prepare()  # raises CycleError
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[1:2] and room(name) in PURE])
 def test_pure_rooms_touch_nothing(name):
     outside = {module.split(".")[0] for module in imports(name)} - {"pure_repro"}
@@ -195,6 +201,9 @@ def test_every_name_of_the_schema_has_its_yaml(group):
     names = {word for annotation in first for word in get_args(annotation)}
     choices = {choice for g, choice in CHOICES if g == group}
     assert names <= choices if str in first else names == choices  # there are any number of pretrained models
+    assert {form.__module__ for form in forms} == {f"pure_repro.config.{group}"}, (
+        "conf/ and the schema are laid out alike"
+    )
 
 
 @pytest.mark.parametrize("group", SIGNATURES)

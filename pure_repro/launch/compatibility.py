@@ -81,7 +81,7 @@ def page() -> str:
     lines = [
         "# Which choices go together",
         "",
-        "Written by `make compatibility` from the rules of `pure_repro/config.py`; a test compares the two.",
+        "Written by `make compatibility` from the rules of `pure_repro/config/rules.py`; a test compares the two.",
         "",
         f"There are {len(found)} combinations of {', '.join(f'`{group}`' for group in GROUPS)} as their yamls stand: "
         f"{len(running)} run and {len(found) - len(running)} are refused before anything is computed. A combination is "

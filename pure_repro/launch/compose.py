@@ -141,7 +141,7 @@ def of_validation(error: Mapping[str, Any], values: Any) -> str:
 
     >>> composed(["train.steps=ten"])
     Traceback (most recent call last):
-    pure_repro.config.ConfigError: train.steps=ten must be a whole number
+    pure_repro.config.base.ConfigError: train.steps=ten must be a whole number
     """
     key = ".".join(without_forms(error, values))
     if error["type"] == "extra_forbidden":

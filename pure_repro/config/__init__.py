@@ -1,0 +1,27 @@
+"""The schema of a run: every key of ``conf/``, its type and range, and the rules that hold between keys.
+
+The choices of ``conf/<group>/`` have their schema in the module of that name. ``choices`` puts the groups together,
+``rules`` says which of them go together, and ``run`` is the whole. What the rest of the package asks for is named here.
+
+Nothing here has a default: a value's one home is its yaml. Importing this package imports no torch.
+"""
+
+from pure_repro.config.advantage import Compared, Critic, Gae
+from pure_repro.config.base import ConfigError, Fit
+from pure_repro.config.benchmark import Benchmark, Difficulty, FileSet, HubSet, Published, TestSet, UrlSet
+from pure_repro.config.choices import STAGES
+from pure_repro.config.credit import TregWeights
+from pure_repro.config.data import SPLITS, Embedded, ErrorRates, Mathematics
+from pure_repro.config.filter import Filter, Unfiltered
+from pure_repro.config.grading import Grading
+from pure_repro.config.launch import Torchrun
+from pure_repro.config.macro import MacroActions
+from pure_repro.config.model import Model, Pretrained, Tiny, Weights
+from pure_repro.config.objective import Dpo, ExpoGrpo, Kl, Objective, PolicyGradient, Positives, Preference, Treg
+from pure_repro.config.prm import EmbeddedPrm, FitPrm, Gate, ImplicitPrm, PretrainedPrm, ScheduledFit, StepRows
+from pure_repro.config.reward import Implicit, Judge, Reward
+from pure_repro.config.rollout import HfRollout, Rollout, VllmRollout
+from pure_repro.config.run import Config
+from pure_repro.config.score import Score
+from pure_repro.config.track import Track
+from pure_repro.config.train import LOGITS_AT_ONCE, Train, Zero

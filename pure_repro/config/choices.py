@@ -1,0 +1,66 @@
+"""Every key of a run: what ``conf/config.yaml`` composes."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pure_repro.config.advantage import Advantage
+from pure_repro.config.base import Strict
+from pure_repro.config.credit import Contrast, Credit, TregWeights
+from pure_repro.config.data import Data
+from pure_repro.config.filter import Filter
+from pure_repro.config.grading import Grading
+from pure_repro.config.launch import Launch
+from pure_repro.config.macro import Macro
+from pure_repro.config.model import Model
+from pure_repro.config.objective import AnyObjective, ExpoDpo, ExpoGrpo, PolicyGradient, Positives, Treg
+from pure_repro.config.prm import Prm
+from pure_repro.config.prompt import Prompt
+from pure_repro.config.reward import Reward
+from pure_repro.config.rollout import Rollout
+from pure_repro.config.score import Score
+from pure_repro.config.track import Track
+from pure_repro.config.train import Train
+from pure_repro.config.watch import Watch
+
+STAGES = ("base", "prm", "train", "score")
+
+
+class Choices(Strict):
+    """Every key of a run, by itself: nobody has asked yet whether the choices go together."""
+
+    seed: Annotated[int, Field(ge=0)]
+    stages: Annotated[tuple[Literal["base", "prm", "train", "score"], ...], Field(min_length=1)]
+    store: Path
+    recipe: str
+    model: Model
+    data: Data
+    prompt: Prompt
+    prm: Prm
+    reward: Reward
+    credit: Credit
+    advantage: Advantage
+    macro: Macro
+    objective: AnyObjective
+    rollout: Rollout
+    filter: Filter
+    train: Train
+    score: Score
+    grading: Grading
+    watch: Watch
+    track: Track
+    launch: Launch
+
+    @property
+    def contrast(self) -> Contrast | None:
+        """The two ways to ask by which tokens are rewarded, where objective or credit reads such rewards."""
+        if isinstance(self.objective, Treg):
+            return self.objective.contrast
+        weighed = isinstance(self.credit, TregWeights) and isinstance(self.objective, PolicyGradient)
+        return self.credit.contrast if weighed and isinstance(self.credit, TregWeights) else None
+
+    @property
+    def positives(self) -> Positives | None:
+        """Right answers that the objective learns from besides the policy's responses."""
+        return self.objective.positives if isinstance(self.objective, ExpoGrpo | ExpoDpo) else None

@@ -1,0 +1,32 @@
+"""Which prompts are trained on (``conf/filter/``)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pure_repro.config.base import Count, Rate, Strict
+
+
+class Unfiltered(Strict):
+    """Every prompt is trained on."""
+
+    name: Literal["none"]
+
+
+class Differing(Strict):
+    """Prompts whose responses did not all earn the same outcome; at most ``max_rounds`` draws to fill a step."""
+
+    name: Literal["differing"]
+    max_rounds: Count
+
+
+class AccuracyBand(Strict):
+    """Prompts of which a share of the responses from ``low`` to ``high``, both included, is right."""
+
+    name: Literal["accuracy_band"]
+    low: Rate
+    high: Rate
+    max_rounds: Count
+
+
+Filter = Annotated[Unfiltered | Differing | AccuracyBand, Field(discriminator="name")]

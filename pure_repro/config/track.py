@@ -1,0 +1,14 @@
+"""Where runs are logged (``conf/track/``)."""
+
+from typing import Literal
+
+from pure_repro.config.base import Strict
+
+
+class Track(Strict):
+    """Where runs are logged. ``uri: null`` is the SQLite store in the project folder."""
+
+    name: Literal["mlflow", "none"]
+    uri: str | None
+    experiment: str
+    parent: str | None
