@@ -1,7 +1,7 @@
 """Every key of a run: what ``conf/config.yaml`` composes."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -24,14 +24,15 @@ from pure_repro.config.track import Track
 from pure_repro.config.train import Train
 from pure_repro.config.watch import Watch
 
-STAGES = ("base", "prm", "train", "score")
+Stage = Literal["base", "prm", "train", "score"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class Choices(Strict):
     """Every key of a run, by itself: nobody has asked yet whether the choices go together."""
 
     seed: Annotated[int, Field(ge=0)]
-    stages: Annotated[tuple[Literal["base", "prm", "train", "score"], ...], Field(min_length=1)]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     store: Path
     recipe: str
     model: Model
@@ -57,8 +58,9 @@ class Choices(Strict):
         """The two ways to ask by which tokens are rewarded, where objective or credit reads such rewards."""
         if isinstance(self.objective, Treg):
             return self.objective.contrast
-        weighed = isinstance(self.credit, TregWeights) and isinstance(self.objective, PolicyGradient)
-        return self.credit.contrast if weighed and isinstance(self.credit, TregWeights) else None
+        if isinstance(self.objective, PolicyGradient) and isinstance(self.credit, TregWeights):
+            return self.credit.contrast
+        return None
 
     @property
     def positives(self) -> Positives | None:

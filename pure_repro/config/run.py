@@ -1,4 +1,4 @@
-"""A whole run: the choices, checked against each other."""
+"""A whole run: choices that go together (``rules``), sizes that fit each other, problems enough."""
 
 from pydantic import model_validator
 
@@ -14,16 +14,9 @@ class Config(Choices):
     """A whole run."""
 
     @model_validator(mode="after")
-    def responses_fit_the_context(self) -> "Config":
-        """The longest prompt and the longest response stay within the positions that the model knows."""
-        if isinstance(self.model, Pretrained):  # the length of its prompts is known once they are tokens
-            room = self.model.context - (self.rollout.max_prompt_tokens or 0)
-            if "train" in self.stages and self.rollout.max_new_tokens > room:
-                raise ValueError(
-                    f"rollout.max_new_tokens={self.rollout.max_new_tokens} and max_prompt_tokens="
-                    f"{self.rollout.max_prompt_tokens or 0} exceed model.context={self.model.context}: take at most "
-                    f"{room}"
-                )
+    def model_knows_the_words(self) -> "Config":
+        """A model that is made here knows those of the embedded world alone."""
+        if not isinstance(self.model, Tiny):
             return self
         if published := [one.name for one in self.score.benchmarks if not isinstance(one, TestSet)]:
             raise ValueError(
@@ -35,6 +28,21 @@ class Config(Choices):
                 f"model=tiny knows the words of the embedded world alone: with data={self.data.name} and "
                 f"prm={self.prm.name} take another model"
             )
+        return self
+
+    @model_validator(mode="after")
+    def responses_fit_the_context(self) -> "Config":
+        """The longest prompt and the longest response stay within the positions that the model knows."""
+        if isinstance(self.model, Pretrained):  # the length of its prompts is known once they are tokens
+            room = self.model.context - (self.rollout.max_prompt_tokens or 0)
+            if "train" in self.stages and self.rollout.max_new_tokens > room:
+                raise ValueError(
+                    f"rollout.max_new_tokens={self.rollout.max_new_tokens} and max_prompt_tokens="
+                    f"{self.rollout.max_prompt_tokens or 0} exceed model.context={self.model.context}: take at most "
+                    f"{room}"
+                )
+            return self
+        assert isinstance(self.data, Embedded)  # a model that is made here knows no other problems
         difficulties = [self.data.difficulty, self.data.train_difficulty or self.data.difficulty]
         difficulties += [one.difficulty for one in self.score.embedded]
         prompt = max(d.max_operations for d in difficulties) + 2  # start value, operations, colon
