@@ -200,9 +200,12 @@ class Run:
 
         So groups stay whole, and noise belongs to the problem: the responses do not depend on who samples them.
         """
-        own = problems[self.ranks.own(len(problems))]
-        made = self.sampler.generate(own, self.prompts(own), plan, seed=self.config.seed, step=step)
-        return joined(self.ranks.gather(made))
+
+        def own(share: slice) -> Rollouts:
+            some = problems[share]
+            return self.sampler.generate(some, self.prompts(some), plan, seed=self.config.seed, step=step)
+
+        return joined(self.ranks.parts(own, len(problems)))
 
     def steps_of(self, rollouts: Rollouts) -> Steps:
         """Where the steps of responses end."""
