@@ -221,9 +221,10 @@ def test_a_stale_sampler_stops_the_run_within_the_step(tmp_path, monkeypatch):
     assert [row["step"] for row in rows(folder)] == [1], "no second step"
 
 
-def test_a_gap_that_is_too_wide_stops_the_run(tmp_path):
+@pytest.mark.parametrize("objective", ["ppo_clip", "dpo"])
+def test_a_gap_that_is_too_wide_stops_the_run(tmp_path, objective):
     with pytest.raises(Failure, match=r"off the trainer's by .* a token on average, above rollout.max_gap=1e-12"):
-        trained(tmp_path, *SHORT, "rollout=vllm", "rollout.max_gap=1e-12")
+        trained(tmp_path, *SHORT, f"objective={objective}", "rollout=vllm", "rollout.max_gap=1e-12")
 
 
 def test_hf_and_vllm_train_alike_through_one_loop(tmp_path, float32, monkeypatch):

@@ -90,15 +90,15 @@ def operations(
     - sampling: ``2M`` a sampled token, of validation and score as well;
     - scoring: ``2M`` a token read for each of reward model, reference and, for a penalty in the reward, the policy
       (KL weight above 0), for the old log-probabilities (several updates per batch), and for those that are held
-      against the sampler's where it has another temperature than the objective;
+      against the sampler's where it has another temperature than the objective, or the objective is one over pairs;
     - training: ``6M`` a token read, ``8M`` with checkpointing, which goes forward twice.
 
     Attention over earlier tokens is left out: at 1,000 tokens ``2·L·h·1000`` is 3 % of ``2M`` for a 7B model.
     """
     size, train, objective = policy.matrix_parameters, config.train, config.objective
     several = train.rollouts_per_update < train.prompts_per_step * train.samples_per_prompt
-    heated = isinstance(objective, PolicyGradient) and config.rollout.temperature != objective.temperature
-    forward = size * (objective.reads_reference + several + heated + objective.penalised)
+    held = not isinstance(objective, PolicyGradient) or config.rollout.temperature != objective.temperature
+    forward = size * (objective.reads_reference + several + held + objective.penalised)
     if prm is not None:
         forward += prm.matrix_parameters
     return {

@@ -133,6 +133,19 @@ def mean_over(values: Float[Tensor, "row token"], weights: Float[Tensor, "row to
     return ((weights * values).sum() / weights.sum()).item()
 
 
+def sampler_gap(
+    logprobs: Float[Tensor, "batch token"], sampled: Float[Tensor, "batch token"], mask: Bool[Tensor, "batch token"]
+) -> dict[str, float]:
+    """``|log π − log μ|`` of the sampled tokens, on average and at most; π is the trainer's and μ the sampler's.
+
+    >>> mask = torch.tensor([[True, True, False]])
+    >>> sampler_gap(torch.tensor([[-1.5, -2.0, -9.0]]), torch.tensor([[-1.0, -2.0, 0.0]]), mask)
+    {'sampler/logprob_gap_mean': 0.25, 'sampler/logprob_gap_max': 0.5}
+    """
+    gap = (logprobs - sampled).abs()[mask]
+    return {"sampler/logprob_gap_mean": gap.mean().item(), "sampler/logprob_gap_max": gap.max().item()}
+
+
 LossOf = Callable[[Int[Tensor, " member"], Int[Tensor, " row"]], tuple[Tensor, dict[str, float]]]
 
 
