@@ -11,7 +11,7 @@ SCALE ?= paper
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-slow smoke reproduce-table1 table1 prm-negatives prime reward-refinement
-.PHONY: macro-actions combinations compatibility setup-vllm-cpu test-vllm plan-table1 gpu-check ui bench clean
+.PHONY: macro-actions expo treg judge combinations compatibility setup-vllm-cpu test-vllm plan-table1 gpu-check ui bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -66,6 +66,15 @@ macro-actions: setup ## PPO with a critic by tokens against every kind of macro 
 
 prime: setup ## outcomes alone against PRIME, online and frozen (SEEDS=3 STEPS=60 is what is committed)
 	$(BIN)/python -m pure_repro.reproduce prime seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/prime
+
+expo: setup ## GRPO and DPO on hard problems, with self-explanations and with expert chains (SEEDS=3)
+	$(BIN)/python -m pure_repro.reproduce expo seeds=$(SEEDS) jobs=$(JOBS) out=$(OUT)/expo
+
+treg: setup ## DPO against T-REG, and contrastive token rewards as credit (SEEDS=3)
+	$(BIN)/python -m pure_repro.reproduce treg seeds=$(SEEDS) jobs=$(JOBS) out=$(OUT)/treg
+
+judge: setup ## outcomes alone against outcomes and judged subgoals, CALM (SEEDS=3)
+	$(BIN)/python -m pure_repro.reproduce judge seeds=$(SEEDS) jobs=$(JOBS) out=$(OUT)/judge
 
 combinations: setup ## two updates of every combination of choices that go together, at toy length (ten minutes)
 	COMBINATIONS=all $(BIN)/python -m pytest tests/test_combinations.py

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ PANELS = {  # metric → title; drawn where the runs have it
     "steps": "steps per response",
     "reward/process": "mean process reward",
 }
+TITLE_WIDTH = 24  # letters, of a panel one in four
 PLAIN = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
 NEGATIVES = {
     "none": "nothing more",
@@ -59,7 +61,7 @@ def draw_curves(
             _draw(axis, next(iter(runs.values())), "sampled", "#c4c4c4")
             _draw(axis, group, "sampled", colours[row])
             broken = sum(run.collapsed_at < inf for run in group)
-            axis.set_title(labels[row], color=colours[row], fontweight="bold")
+            axis.set_title(fill(labels[row], TITLE_WIDTH), color=colours[row], fontweight="bold")
             axis.annotate(
                 f"{broken} of {len(group)} collapsed", (0.97, 0.1), xycoords="axes fraction", ha="right", bbox=PLAIN
             )

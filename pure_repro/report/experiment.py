@@ -6,14 +6,15 @@ An experiment tells what it is about in ``experiments/<name>/claims.yaml``:
 - ``figures``: what is logged besides accuracy and matters here, with the title of its column and panel;
 - ``claims``: each compares two rows in one measure, within a seed. Measures: ``sampled_last``, ``sampled_chosen``,
   ``greedy_last``, ``greedy_chosen`` (accuracy over the held-out sets), ``steps_to_level`` (of the reference),
-  ``draws_to_level`` (batches of prompts sampled until then), ``seconds_per_step``, and every logged figure at the end
-  of training (``steps``, ``reward/process``, …).
+  ``draws_to_level`` (batches of prompts sampled until then), ``seconds_per_step`` (the median step's), and every logged
+  figure at the end of training (``steps``, ``reward/process``, …).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from csv import writer
 from math import ceil, isfinite, nan
 from pathlib import Path
+from statistics import median
 from typing import Any, cast
 
 from pure_repro.report.cells import (
@@ -94,7 +95,8 @@ def measures(
             steps = of_run("steps_to_level", run)
             return sum(drawn[: ceil(steps)]) if isfinite(steps) else steps
         if name == "seconds_per_step":
-            return float(run.summary["seconds"]) / run.summary["last_step"]
+            phases = [[v for key, v in row.items() if key.startswith("seconds/")] for row in run.metrics]
+            return median(map(sum, phases))  # what else the machine did for a while moves no median
         values = run.curve(name)[1]
         return values[-1] if values else nan
 
