@@ -44,7 +44,7 @@ test-slow: setup ## the checks that take minutes: a table killed at random momen
 	$(BIN)/python -m pytest -m slow -s tests/slow
 
 test-vllm: setup-vllm-cpu ## rollout=vllm for real: weights in sync, sampler against trainer, hf and vllm through one loop
-	$(VLLM_VENV)/bin/python -m pytest -s tests/test_vllm.py
+	$(VLLM_VENV)/bin/python -m pytest -s tests/test_vllm.py tests/test_gpu_check.py
 
 smoke: setup ## the whole flow at toy length, under a minute
 	$(BIN)/python -m pure_repro.reproduce table1 seeds=1 jobs=$(JOBS) recipe=smoke store=store/smoke out=store/smoke/table1

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
-from pure_repro.config import Config
+from pure_repro.config import Config, VllmRollout
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.launch.compose import composed
 from pure_repro.launch.shapes import from_config
@@ -37,7 +37,7 @@ from pure_repro.track.manifest import environment, write_json
 from pure_repro.train.engine import open_engine
 from pure_repro.train.head import install_target_head
 from pure_repro.train.policy import load_policy
-from pure_repro.train.precision import has_fast_bf16, sampling_copy
+from pure_repro.train.precision import has_fast_bf16, sampling_copy, sampling_dtype
 from pure_repro.train.ranks import ALONE, placed
 from pure_repro.train.update import all_logprobs, update
 from pure_repro.types import Problem, Rollouts
@@ -66,7 +66,7 @@ class Sizes:
 
 
 FULL = Sizes(768, 2048, 12, 12, 4, 32768, 32, 8, 128, 512, 16384, 5)
-TINY = Sizes(32, 64, 2, 4, 2, 256, 3, 2, 8, 24, 100, 1)
+TINY = Sizes(64, 64, 2, 2, 1, 256, 3, 2, 8, 24, 100, 1)  # heads of 32, the narrowest that vLLM has
 
 
 @dataclass
@@ -259,49 +259,29 @@ def learn(check: Check, folder: Path, engine: str, fast: bool, rollouts: Rollout
 
 
 def sample_vllm(check: Check, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Responses of vLLM from the same weights, and what the trainer says of them.
+    """The same by an engine of vLLM, as in a training step: weights pushed and proven, responses, sleep.
 
-    vLLM computes in a process of its own: its memory is not in the figures of this one.
+    The engine has an allocator of its own; its weights and cache may be missing from the peak.
     """
-    from vllm import LLM, SamplingParams
+    from pure_repro.rollout.vllm import VllmSampler
 
-    sizes = check.sizes
-    _, prompts = asked(sizes)
-    ids = tokenizer(prompts)["input_ids"]
-    engine = LLM(
-        model=str(folder),
-        dtype="bfloat16" if has_fast_bf16() else "float32",
-        max_model_len=sizes.prompt_tokens + sizes.new_tokens,
-        gpu_memory_utilization=0.4,
-        skip_tokenizer_init=True,
-    )
-    wanted = SamplingParams(
-        n=sizes.samples, temperature=1.0, max_tokens=sizes.new_tokens, logprobs=0, detokenize=False, ignore_eos=True
-    )
-    said = check.measure(
-        "sampling, vLLM",
-        sizes.prompts * sizes.samples * sizes.new_tokens,
-        2,
-        lambda: engine.generate([{"prompt_token_ids": one} for one in ids], wanted, use_tqdm=False),
-    )
-    outputs = [output for request in said for output in request.outputs]
-    tokens = torch.tensor([list(output.token_ids) for output in outputs])
-    logprobs = torch.tensor(
-        [[slot[t].logprob for t, slot in zip(o.token_ids, o.logprobs, strict=True)] for o in outputs]
-    )
-    padded = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt")
-    rollouts = Rollouts(
-        prompt=padded["input_ids"].repeat_interleave(sizes.samples, dim=0),
-        prompt_mask=padded["attention_mask"].bool().repeat_interleave(sizes.samples, dim=0),
-        tokens=tokens,
-        mask=torch.ones_like(tokens, dtype=torch.bool),
-        logprobs=logprobs,
-        finished=torch.zeros(len(tokens), dtype=torch.bool),
-        group=torch.arange(sizes.prompts).repeat_interleave(sizes.samples),
-    )
+    sizes, rollout = check.sizes, composed(["rollout=vllm"]).rollout
+    assert isinstance(rollout, VllmRollout)
+    context, plan = sizes.prompt_tokens + sizes.new_tokens, SamplingPlan(sizes.samples, 1.0, 1.0, sizes.new_tokens)
+    problems, prompts = asked(sizes)
     model = placed(load_policy(folder, settings(folder, sizes, "local", True).model, "sdpa")[0])
+    sampler = VllmSampler.open(rollout, model, tokenizer, context=context, dtype=sampling_dtype(model), ranks=1)
+
+    def step() -> Rollouts:
+        sampler.push(sampling_copy(model))
+        made = sampler.generate(problems, prompts, plan, seed=0, step=0)
+        sampler.rest()
+        return made
+
+    drawn = sizes.prompts * sizes.samples * sizes.new_tokens  # next to none ends before
+    rollouts = check.measure("push and sampling, vLLM", drawn, 2, step)
     trained = all_logprobs(model, rollouts, 1.0, sizes.tokens_per_microbatch, packing=True)
-    check.compare("sampler (vLLM) – trainer", logprobs, trained, rollouts.mask)
+    check.compare("sampler (vLLM) – trainer", rollouts.logprobs, trained, rollouts.mask)
 
 
 def device_name() -> str:

@@ -60,6 +60,7 @@ def test_every_pair_of_choices_trains(monkeypatch, tmp_path, capsys):
         rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         assert [row["step"] for row in rows] == [1, 2]
         assert all(math.isfinite(value) for row in rows for value in row.values())
+        assert all(row["sampler/logprob_gap_mean"] < 0.1 for row in rows), "the sampler drew from the policy"
         form = yaml.safe_load((folder / "config.yaml").read_text()).get("credit", {"name": None})["name"]
         for row in (row for row in rows if "reward/process" in row and "judge/asked" not in row):
             likes_every_step = row["reward/process_min"] > 0

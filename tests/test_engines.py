@@ -45,8 +45,8 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def local(float32: None) -> dict[str, Trajectory]:
-    """By aggregation: one process, all responses in one micro-batch."""
-    return {name: ten.trajectory("local", ten.BUDGETS[0], ALONE, name) for name in ten.AGGREGATIONS}
+    """By case: one process, all responses in one micro-batch."""
+    return {name: ten.trajectory("local", ten.BUDGETS[0], ALONE, name) for name in ten.CASES}
 
 
 def apart(one: Trajectory, other: Trajectory) -> tuple[float, float]:
@@ -63,11 +63,11 @@ def test_engines_ranks_and_splits_agree(groups: Path, local: dict[str, Trajector
     assert halves[0].sum() > 1.5 * halves[1].sum(), "ranks must differ in tokens, or aggregation is not tested"
     made = {path.stem: (json.loads(path.read_text()), load_file(path.with_suffix(".safetensors")))
             for path in sorted(groups.glob("*.json"))}  # fmt: skip
-    for name in ten.AGGREGATIONS:
+    for name in ten.CASES:
         made[f"local×1-{ten.BUDGETS[1]}-{name}"] = ten.trajectory("local", ten.BUDGETS[1], ALONE, name)
-    assert len(made) == 3 * 2 + 2 + 4 * 2 + 2 + 3 + 3
+    assert len(made) == 3 * 3 + 2 + 4 * 3 + 2 + 3 + 4
     deviations = {name: apart(one, local[name.rsplit("-", 1)[1]]) for name, one in made.items()}
-    print("\nengine×ranks-budget-aggregation: relative deviation from local×1 of losses, of weights")
+    print("\nengine×ranks-budget-case: relative deviation from local×1 of losses, of weights")
     for name, (losses, weights) in deviations.items():
         print(f"{name:<42} {losses:.1e}  {weights:.1e}")
     print(f"{'largest':<42} " + "  ".join(f"{max(column):.1e}" for column in zip(*deviations.values(), strict=True)))
@@ -116,6 +116,6 @@ def test_a_frozen_configuration_is_the_configuration(tmp_path: Path):
 if __name__ == "__main__":
     ten.precision.has_fast_bf16 = lambda: False
     torch.set_num_threads(1)
-    made = {name: fingerprint(ten.trajectory("local", ten.BUDGETS[0], ALONE, name)) for name in ten.AGGREGATIONS}
+    made = {name: fingerprint(ten.trajectory("local", ten.BUDGETS[0], ALONE, name)) for name in ten.CASES}
     GOLDEN.parent.mkdir(exist_ok=True)
     GOLDEN.write_text(json.dumps(made, indent=1) + "\n")

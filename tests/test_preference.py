@@ -1,6 +1,7 @@
 """Pairs, contrastive token rewards and likelihoods against hand-computed numbers, and gradients of their lessons."""
 
 import copy
+import json
 import math
 from dataclasses import replace
 
@@ -8,12 +9,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from project import SMOKE
 
 from pure_repro.config import ConfigError, Dpo, ExpoGrpo, Treg
 from pure_repro.credit.treg_weights import treg_weights
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import composed
 from pure_repro.launch.plan import plan
+from pure_repro.launch.stages import run_stages
 from pure_repro.objective.dpo import dpo
 from pure_repro.objective.likelihood import negative_likelihood
 from pure_repro.objective.treg import agreement, contrastive_rewards, treg
@@ -173,6 +176,19 @@ def test_a_step_on_pairs_is_that_of_the_loss_written_out(policy, rollouts, name,
     assert (step - expected).norm() < 1e-4 * expected.norm()
     assert told["pairs/loss"] == pytest.approx(loss.item(), abs=1e-5)
     assert told["pairs/grad_norm"] == pytest.approx(expected.norm().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["dpo", "expo_dpo"])
+def test_every_step_says_how_far_the_sampler_is_off(tmp_path, float32, objective) -> None:
+    """A base that has learned nothing gives no pair, and what it samples is held against the trainer all the same."""
+    words = ["reward=verifiable", "model=tiny_asked", f"objective={objective}", "stages=[base,train]", "track=none"]
+    config = composed([*SMOKE, *words, "rollout.temperature=0.7", "train.steps=2", f"store={tmp_path}"])
+    stages = plan(config)
+    run_stages(config, stages, ALONE)
+    rows = [json.loads(line) for line in (stages["train"].folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2]
+    for row in rows:
+        assert 0 < row["sampler/logprob_gap_mean"] <= row["sampler/logprob_gap_max"] < 1e-4
 
 
 def test_likelihood_is_a_mean_over_all_problems(policy, rollouts) -> None:

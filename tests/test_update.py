@@ -238,15 +238,19 @@ def test_microbatches_hold_every_row_once_within_the_budget():
         assert all(len(rows) == 1 or len(rows) * int(lengths[rows].max()) <= budget for rows in parts)
 
 
-@pytest.mark.parametrize("size", [1, 2, 4])
-def test_ranks_deal_out_every_row_in_as_many_microbatches(size):
-    lengths = torch.randint(1, 60, (48,), generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("size", [1, 2, 4, 16])
+@pytest.mark.parametrize("count", [48, 17, 3, 1])
+def test_ranks_deal_out_every_row_in_as_many_microbatches(size, count):
+    lengths = torch.randint(1, 60, (count,), generator=torch.Generator().manual_seed(0))
     for budget in (1, 60, 200, 10**6):
         ranks = [own_microbatches(lengths, budget, Ranks(number, size)) for number in range(size)]
         assert len({len(batches) for batches in ranks}) == 1
-        dealt = [rows for batches in ranks for rows in batches]
-        assert sorted(int(row) for rows in dealt for row in rows) == list(range(48))
-        assert all(len(rows) and (len(rows) == 1 or len(rows) * int(lengths[rows].max()) <= budget) for rows in dealt)
+        dealt = [batch for batches in ranks for batch in batches]
+        assert sorted(int(row) for rows, counts in dealt for row in rows if counts) == list(range(count))
+        assert {counts for _, counts in dealt} <= ({1.0} if count % size == 0 else {1.0, 0.0})
+        assert sum(counts == 0 for _, counts in dealt) < size
+        for rows, _ in dealt:
+            assert len(rows) and (len(rows) == 1 or len(rows) * int(lengths[rows].max()) <= budget)
 
 
 def test_one_process_trains_float32_weights(policy):

@@ -221,24 +221,37 @@ def test_a_stale_sampler_stops_the_run_within_the_step(tmp_path, monkeypatch):
     assert [row["step"] for row in rows(folder)] == [1], "no second step"
 
 
-def test_a_gap_that_is_too_wide_stops_the_run(tmp_path):
+@pytest.mark.parametrize("objective", ["ppo_clip", "dpo"])
+def test_a_gap_that_is_too_wide_stops_the_run(tmp_path, objective):
     with pytest.raises(Failure, match=r"off the trainer's by .* a token on average, above rollout.max_gap=1e-12"):
-        trained(tmp_path, *SHORT, "rollout=vllm", "rollout.max_gap=1e-12")
+        trained(tmp_path, *SHORT, f"objective={objective}", "rollout=vllm", "rollout.max_gap=1e-12")
 
 
-def test_hf_and_vllm_train_alike_through_one_loop(tmp_path, float32):
+def test_hf_and_vllm_train_alike_through_one_loop(tmp_path, float32, monkeypatch):
     """Eight steps of the embedded run from one base: same problems and updates, each sampler's own noise."""
-    steps = ["train.steps=8", "train.validate_every=4"]
+    steps, starts = ["train.steps=8", "train.validate_every=4"], []
+    plain = VllmSampler.open
+
+    def timed(*arguments: Any, **keys: Any) -> VllmSampler:
+        start = time.perf_counter()
+        made = plain(*arguments, **keys)
+        starts.append(time.perf_counter() - start)
+        return made
+
+    monkeypatch.setattr(VllmSampler, "open", timed)
     folders = {name: trained(tmp_path, *steps, f"rollout={name}") for name in ("hf", "vllm")}
     curves = {name: [row["accuracy"] for row in rows(folder)] for name, folder in folders.items()}
     checks = {name: rows(folder, "validation") for name, folder in folders.items()}
     for name in curves:
         print(f"\n{name:<5} accuracy by step", *(f"{value:.2f}" for value in curves[name]))
-        print(f"{'':<5} validated, sampled", *(f"{row['sampled']:.3f}" for row in checks[name]))
+        for how in ("greedy", "sampled"):
+            print(f"{'':<5} validated, {how}", *(f"{row[how]:.3f}" for row in checks[name]))
     for row in rows(folders["vllm"]):
         told = {key: row[key] for key in row if key.startswith(("sampler/", "seconds/s"))}
         print(f"step {row['step']}:", ", ".join(f"{key} {value:.2g}" for key, value in told.items()))
         assert row["sampler/logprob_gap_max"] < 1e-4
+    print("starts of the engine, in seconds:", *(f"{seconds:.1f}" for seconds in starts))
+    assert len(starts) == 1
     assert abs(checks["hf"][0]["greedy"] - checks["vllm"][0]["greedy"]) <= 1 / 160, "the same weights, no noise"
     apart = [a - b for a, b in zip(curves["hf"], curves["vllm"], strict=True)]
     # 256 responses a step, each right or wrong: the standard error of a difference is at most 0.044.

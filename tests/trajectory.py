@@ -23,7 +23,7 @@ from pure_repro.train.checkpoint import Progress
 from pure_repro.train.engine import open_engine
 from pure_repro.train.policy import new_policy
 from pure_repro.train.ranks import Ranks, join, leave
-from pure_repro.train.update import update
+from pure_repro.train.update import all_logprobs, update
 from pure_repro.types import Problem, Rollouts
 
 UPDATES = 10
@@ -39,7 +39,9 @@ ENGINES = {
     "zero3": ["train=deepspeed_zero3", "train.deepspeed.keep_whole_below=0"],
 }
 AGGREGATIONS = ("token_mean", "sequence_mean", "constant")
-BUDGETS = (10**6, 150)  # all responses in one micro-batch, and few
+FEW = "token_mean of nine"  # responses: of the three in its second update, one is left over for two ranks
+CASES = {name: (name, PROMPTS * SAMPLES) for name in AGGREGATIONS} | {FEW: ("token_mean", 9)}
+BUDGETS = (10**6, 150, 1)  # all responses in one micro-batch, few, and one
 
 
 def policy() -> PreTrainedModel:
@@ -82,12 +84,13 @@ def settings(engine: str, budget: int) -> tuple[Train, Objective]:
 
 
 def trajectory(
-    engine: str, budget: int, ranks: Ranks, aggregation: str, state: Path | None = None
+    engine: str, budget: int, ranks: Ranks, case: str, state: Path | None = None
 ) -> tuple[list[float], dict[str, Tensor]]:
     """Losses of the updates and the weights after them; with ``state``, saved and taken up again on the way."""
     train, objective = settings(engine, budget)
+    aggregation, rows = CASES[case]
     objective = objective.model_copy(update={"aggregation": aggregation})
-    batch, trained = rollouts(), open_engine(policy(), train, ranks)
+    batch, trained = rollouts().rows(slice(0, rows)), open_engine(policy(), train, ranks)
     draw = torch.Generator().manual_seed(1)
     logprobs = -3 + 0.1 * torch.randn(batch.tokens.shape, generator=draw)
     losses = []
@@ -114,30 +117,34 @@ def check_sharing(ranks: Ranks) -> None:
         prompts = [problem.question + ":" for problem in some]
         return generate(policy(), world_tokenizer(CONFIG.data.modulus), some, prompts, plan, seed=0, step=0)
 
-    whole, parts = sampled(problems), joined(ranks.gather(sampled(problems[ranks.own(len(problems))])))
-    for name in ("prompt_mask", "tokens", "mask", "finished", "group"):
-        assert torch.equal(getattr(whole, name), getattr(parts, name)), name
-    torch.testing.assert_close(parts.logprobs, whole.logprobs)
-    assert torch.equal(ranks.shared(lambda own: whole.tokens[own], len(whole.tokens)), whole.tokens)
+    for count in (len(problems), 1):  # of one problem, every rank but one samples nothing
+        whole = sampled(problems[:count])
+        parts = joined(ranks.parts(lambda own: sampled(problems[own]), count))
+        for name in ("prompt_mask", "tokens", "mask", "finished", "group"):
+            assert torch.equal(getattr(whole, name), getattr(parts, name)), name
+        torch.testing.assert_close(parts.logprobs, whole.logprobs)
+    for count in (len(whole.tokens), 1):
+        made = ranks.shared(lambda own: all_logprobs(policy(), whole.rows(own), 1.0, BUDGETS[0]), count)
+        torch.testing.assert_close(made, whole.logprobs[:count])
     assert ranks.agree(ranks.number) == 0
 
 
 def main(folder: Path, engines: list[str]) -> None:
-    """As a rank of a group: every engine, budget and aggregation, one file of losses and one of weights each."""
+    """As a rank of a group: every engine, budget and case, one file of losses and one of weights each."""
     torch.set_num_threads(1)
     precision.has_fast_bf16 = lambda: False
     ranks = join()
     check_sharing(ranks)
     for engine in engines:
-        cases = [(budget, AGGREGATIONS[0], None) for budget in BUDGETS]
+        cases = [*((budget, AGGREGATIONS[0], None) for budget in BUDGETS[:2]), (BUDGETS[2], FEW, None)]
         if engine == "zero2":
             cases += [(BUDGETS[1], aggregation, None) for aggregation in AGGREGATIONS[1:]]
         if ranks.size > 1 and engine != "zero0":
             cases.append((BUDGETS[0], AGGREGATIONS[0], folder / engine))
-        for budget, aggregation, state in cases:
-            losses, weights = trajectory(engine, budget, ranks, aggregation, state)
+        for budget, case, state in cases:
+            losses, weights = trajectory(engine, budget, ranks, case, state)
             if ranks.first:
-                name = f"{engine}{'-resumed' if state else ''}×{ranks.size}-{budget}-{aggregation}"
+                name = f"{engine}{'-resumed' if state else ''}×{ranks.size}-{budget}-{case}"
                 (folder / f"{name}.json").write_text(json.dumps(losses))
                 save_file(weights, folder / f"{name}.safetensors")
     leave()

@@ -109,7 +109,8 @@ class Memory:
     optimizer: int  # 0 where it is in main memory
     activations: int
     kv_cache: int
-    sampler_weights: int  # a second copy, whole, where the trainer's is sharded or in another engine
+    engine_weights: int  # those of a sampler with an engine of its own, which like its cache are gone while it sleeps
+    sampler_weights: int  # a second copy, whole, where the trainer's is sharded
     prm: int
     reference: int
     scoring: int
@@ -122,7 +123,7 @@ class Memory:
         frozen = self.prm + self.reference
         stay, read = (0, max(self.prm, self.reference)) if self.offload else (frozen, frozen)
         return {
-            "sample": kept + stay + self.kv_cache,
+            "sample": kept + stay + self.engine_weights + self.kv_cache,
             "score": kept + read + self.scoring,
             "update": kept + stay + self.gradients + self.activations,
         }

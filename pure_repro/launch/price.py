@@ -7,6 +7,7 @@ Cells, memory per rank by component, disk, tokens and GPU-hours, from the compos
 import sys
 from dataclasses import dataclass
 from itertools import combinations
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pure_repro.config import (
     PretrainedPrm,
     Published,
     Torchrun,
+    VllmRollout,
 )
 from pure_repro.launch import CONF, memory
 from pure_repro.launch.compose import composed
@@ -33,6 +35,19 @@ from pure_repro.launch.shapes import Shape, shape_of
 
 GIB = 2**30
 BYTES = {"float32": 4, "bfloat16": 2}
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """Memory of one GPU in bytes, and the share of it that is planned with."""
+
+    size: int | float
+    usable: int | float
+
+    @property
+    def room(self) -> int | float:
+        """Bytes that a run may take."""
+        return self.size * self.usable
 
 
 @dataclass(frozen=True)
@@ -75,15 +90,15 @@ def operations(
     - sampling: ``2M`` a sampled token, of validation and score as well;
     - scoring: ``2M`` a token read for each of reward model, reference and, for a penalty in the reward, the policy
       (KL weight above 0), for the old log-probabilities (several updates per batch), and for those that are held
-      against the sampler's where it has another temperature than the objective;
+      against the sampler's where it has another temperature than the objective, or the objective is one over pairs;
     - training: ``6M`` a token read, ``8M`` with checkpointing, which goes forward twice.
 
     Attention over earlier tokens is left out: at 1,000 tokens ``2·L·h·1000`` is 3 % of ``2M`` for a 7B model.
     """
     size, train, objective = policy.matrix_parameters, config.train, config.objective
     several = train.rollouts_per_update < train.prompts_per_step * train.samples_per_prompt
-    heated = isinstance(objective, PolicyGradient) and config.rollout.temperature != objective.temperature
-    forward = size * (objective.reads_reference + several + heated + objective.penalised)
+    held = not isinstance(objective, PolicyGradient) or config.rollout.temperature != objective.temperature
+    forward = size * (objective.reads_reference + several + held + objective.penalised)
     if prm is not None:
         forward += prm.matrix_parameters
     return {
@@ -122,22 +137,33 @@ def engine_of(config: Config, policy: Shape) -> Engine:
     )
 
 
-def memory_of(config: Config, policy: Shape, prm: Shape | None) -> Memory:
-    """One rank's memory. Every response that the rank samples is in its cache at full length, the worst case."""
+def memory_of(config: Config, policy: Shape, prm: Shape | None, gpu: Gpu) -> Memory:
+    """One rank's memory.
+
+    Every response that the rank samples is in its cache at full length, the worst case. An engine of vLLM takes the
+    share of the GPU that it is given, ``rollout.gpu_memory``, however much it samples: its cache is what the weights
+    leave of it.
+    """
     train, rollout, engine = config.train, config.rollout, engine_of(config, policy)
     assert isinstance(config.model, Pretrained)
-    own = -(-train.prompts_per_step * train.samples_per_prompt // engine.ranks)
-    length = (rollout.max_prompt_tokens or 0) + rollout.max_new_tokens
     of_policy = BYTES[config.model.dtype]
     of_prm = BYTES[config.prm.dtype] if isinstance(config.prm, PretrainedPrm) else 4  # one fitted here is float32
     reference = policy if config.objective.reads_reference else None
     read = [(shape, size) for shape, size in ((prm, of_prm), (reference, of_policy)) if shape is not None]
+    if isinstance(rollout, VllmRollout):
+        engine_weights = policy.parameters * BYTES["bfloat16"]
+        kv_cache = max(int(rollout.gpu_memory * gpu.size) - engine_weights, 0)
+    else:
+        own = -(-train.prompts_per_step * train.samples_per_prompt // engine.ranks)
+        length = (rollout.max_prompt_tokens or 0) + rollout.max_new_tokens
+        engine_weights, kv_cache = 0, memory.kv_cache(policy, own, length, engine.value_bytes)
     return Memory(
         weights=memory.weights(policy, engine) + memory.gathered(policy, engine),
         gradients=memory.gradients(policy, engine),
         optimizer=0 if engine.offload_optimizer else memory.optimizer(policy, engine),
         activations=memory.activations(policy, engine),
-        kv_cache=memory.kv_cache(policy, own, length, engine.value_bytes),
+        kv_cache=kv_cache,
+        engine_weights=engine_weights,
         sampler_weights=policy.parameters * engine.value_bytes if engine.zero_stage >= 3 else 0,
         prm=0 if prm is None else prm.parameters * of_prm,
         reference=0 if reference is None else policy.parameters * of_policy,
@@ -146,14 +172,31 @@ def memory_of(config: Config, policy: Shape, prm: Shape | None) -> Memory:
     )
 
 
+def least_share(config: Config, policy: Shape, gpu: Gpu) -> float:
+    """The share of a GPU that holds an engine's weights and one response as long as the context, in hundredths.
+
+    With less vLLM does not start.
+    """
+    needed = policy.parameters * BYTES["bfloat16"] + memory.kv_cache(policy, 1, config.model.context, BYTES["bfloat16"])
+    return ceil(100 * needed / gpu.size) / 100
+
+
+def fits(config: Config, policy: Shape, prm: Shape | None, gpu: Gpu) -> bool:
+    """Whether a run has room in every phase, and the engine that samples, where there is one, in its share."""
+    rollout = config.rollout
+    if isinstance(rollout, VllmRollout) and rollout.gpu_memory < least_share(config, policy, gpu):
+        return False
+    return memory_of(config, policy, prm, gpu).peak <= gpu.room
+
+
 def disk(policy: Shape, checkpoints: int) -> int:
     """``14·P`` of the state that a run goes on from (2 weights, 12 optimizer), ``2·P`` of each policy it leaves."""
     return policy.parameters * (14 + 2 * checkpoints)
 
 
-def remedies(config: Config, policy: Shape, prm: Shape | None, room: int | float) -> list[str]:
+def remedies(config: Config, policy: Shape, prm: Shape | None, gpu: Gpu) -> list[str]:
     """Keys that make a run fit, cheapest first: each by itself, or where none does, two together."""
-    train, zero, length = config.train, config.train.deepspeed, config.rollout.max_new_tokens // 2
+    train, zero, rollout = config.train, config.train.deepspeed, config.rollout
     assert isinstance(config.launch, Torchrun)
     tokens, nodes = train.tokens_per_microbatch // 2, 2 * config.launch.nnodes
     tried: dict[str, dict[str, dict[str, Any]]] = {
@@ -166,13 +209,20 @@ def remedies(config: Config, policy: Shape, prm: Shape | None, room: int | float
         offloaded = zero.model_copy(update={"offload_optimizer": True})
         tried["train.deepspeed.offload_optimizer=true"] = {"train": {"deepspeed": offloaded}}
     tried[f"launch.nnodes={nodes} launch.rdzv_endpoint=host:port"] = {"launch": {"nnodes": nodes}}
-    tried[f"rollout.max_new_tokens={length}"] = {"rollout": {"max_new_tokens": length}}
+    if isinstance(rollout, VllmRollout):
+        made = memory_of(config, policy, prm, gpu)
+        left = gpu.room - (made.phases["sample"] - made.engine_weights - made.kv_cache)
+        share = max(floor(100 * left / gpu.size) / 100, least_share(config, policy, gpu))
+        tried[f"rollout.gpu_memory={share}"] = {"rollout": {"gpu_memory": share}}
+    else:
+        length = rollout.max_new_tokens // 2
+        tried[f"rollout.max_new_tokens={length}"] = {"rollout": {"max_new_tokens": length}}
 
     def fits_with(*keys: str) -> bool:
         changed = config
         for group, values in (item for key in keys for item in tried[key].items()):
             changed = changed.model_copy(update={group: getattr(changed, group).model_copy(update=values)})
-        return changed != config and memory_of(changed, policy, prm).peak <= room
+        return changed != config and fits(changed, policy, prm, gpu)
 
     alone = [key for key in tried if fits_with(key)]
     return alone or [" ".join(two) for two in combinations(tried, 2) if fits_with(*two)]
@@ -193,6 +243,8 @@ class Cell:
 
     name: str
     config: Config
+    policy: Shape
+    prm: Shape | None
     memory: Memory
     tokens: Tokens
     operations: dict[str, float]
@@ -205,6 +257,11 @@ def prm_shape(config: Config) -> Shape | None:
     if isinstance(config.prm, EmbeddedPrm | ImplicitPrm) or not uses_prm(config) or "train" not in config.stages:
         return None
     return shape_of(config.prm.path)
+
+
+def gpu_of(scale: dict[str, Any]) -> Gpu:
+    """One of the GPUs of a scale."""
+    return Gpu(scale["hardware"]["gibibytes"] * GIB, scale["hardware"]["usable"])
 
 
 def priced(name: str, words: list[str], scale: dict[str, Any]) -> Cell:
@@ -222,22 +279,23 @@ def priced(name: str, words: list[str], scale: dict[str, Any]) -> Cell:
     hours = gpu_hours(work, scale["hardware"]["teraflops"], given, given["idle"])
     kept = len(config.score.checkpoints) if "train" in config.stages else 0
     held = disk(policy, kept) if kept else 0
-    return Cell(name, config, memory_of(config, policy, prm), tokens, work, hours, held)
+    return Cell(name, config, policy, prm, memory_of(config, policy, prm, gpu_of(scale)), tokens, work, hours, held)
 
 
 def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:
     """The plan as text: cells, memory, what does not fit, disk, tokens, hours, assumptions."""
     hardware, given = scale["hardware"], scale["assumptions"]
-    room = hardware["gibibytes"] * GIB * hardware["usable"]
+    gpu = gpu_of(scale)
     lines = [
-        f"{len(cells)} cells on {hardware['name']}; {gib(room)} of {hardware['gibibytes']} GiB a GPU are planned with",
+        f"{len(cells)} cells on {hardware['name']}; {gib(gpu.room)} of {gib(gpu.size)} GiB a GPU are planned with",
         "",
     ]
     lines.append(f"{'cell':<34}{'steps':>6}{'M tokens':>10}{'GPU-hours':>11}{'disk GB':>9}{'peak GiB':>10}")
+    fitting = {cell.name: fits(cell.config, cell.policy, cell.prm, gpu) for cell in cells}
     for cell in cells:
         steps = cell.config.train.steps if "train" in cell.config.stages else 0
         millions = (cell.tokens.read + cell.tokens.checked) / 1e6
-        peak = gib(cell.memory.peak) + (" !" if cell.memory.peak > room else "  ") if steps else "–  "
+        peak = gib(cell.memory.peak) + ("  " if fitting[cell.name] else " !") if steps else "–  "
         lines.append(f"{cell.name:<34}{steps:>6}{millions:>10.0f}{cell.hours:>11.1f}{cell.disk / 1e9:>9.0f}{peak:>12}")
     total, held = sum(cell.hours for cell in cells), sum(cell.disk for cell in cells)
     lines.append(f"{'all':<34}{'':>6}{'':>10}{total:>11.1f}{held / 1e9:>9.0f}")
@@ -247,10 +305,16 @@ def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:
     trained = [cell for cell in cells if "train" in cell.config.stages]
     for cell in trained:
         lines.append(f"{cell.name:<34}" + "".join(f"{gib(getattr(cell.memory, name)):>16}" for name in names))
-    lines += ["", *fits(trained, room), *beyond_positions(trained), ""]
+    lines += ["", *too_large(trained, gpu), *beyond_positions(trained), ""]
+    sleeping = (
+        "rollout=vllm: its engine has rollout.gpu_memory of a GPU for weights and cache in phase sample, and nothing "
+        "in the others, while it sleeps; CUDA graphs are not counted."
+    )
+    asleep = [sleeping] if any(isinstance(cell.config.rollout, VllmRollout) for cell in trained) else []
     ratio = scale["anchor"]["gpu_hours"] / anchor.hours
     lines += [
         "Tokens = steps × prompts × samples × (prompt + response), and the responses of validation and score.",
+        *asleep,
         "Disk = 14·P bytes of state to go on from, 2·P of each policy that is left; P parameters.",
         "GPU-hours = Σ operations / (peak × share) / 3600 / (1 − idle); a token costs 2M forward and 4M backward.",
         f"Assumed: {', '.join(f'{name} {value}' for name, value in given.items())}; {hardware['teraflops']} TFLOP/s.",
@@ -261,25 +325,28 @@ def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def fits(cells: list[Cell], room: int | float) -> list[str]:
+def too_large(cells: list[Cell], gpu: Gpu) -> list[str]:
     """A sentence for every cell that does not fit, with the keys that would make it fit."""
     lines = []
     for cell in cells:
-        if cell.memory.peak <= room:
+        if fits(cell.config, cell.policy, cell.prm, gpu):
             continue
-        assert isinstance(cell.config.model, Pretrained)
-        policy = shape_of(cell.config.model.path)
-        phase = max(cell.memory.phases, key=lambda name: cell.memory.phases[name])
-        keys = remedies(cell.config, policy, prm_shape(cell.config), room)
+        phases, rollout = cell.memory.phases, cell.config.rollout
+        why = f"phase {max(phases, key=phases.__getitem__)} needs {gib(cell.memory.peak)} GiB of {gib(gpu.room)}"
+        if cell.memory.peak <= gpu.room:
+            assert isinstance(rollout, VllmRollout)
+            why = (
+                f"rollout.gpu_memory={rollout.gpu_memory} is too little for {gib(cell.memory.engine_weights)} GiB of "
+                f"weights and one response of model.context={cell.config.model.context}"
+            )
+        keys = remedies(cell.config, cell.policy, cell.prm, gpu)
         what = (
             f"{' or '.join(keys)} would fit"
             if keys
             else "no two keys are enough: take more ranks and shorter responses"
         )
-        lines.append(
-            f"{cell.name} does not fit: phase {phase} needs {gib(cell.memory.peak)} GiB of {gib(room)}; {what}"
-        )
-    return lines or [f"Every cell fits into {gib(room)} GiB a GPU."]
+        lines.append(f"{cell.name} does not fit: {why}; {what}")
+    return lines or [f"Every cell fits into {gib(gpu.room)} GiB a GPU."]
 
 
 def beyond_positions(cells: list[Cell]) -> list[str]:
@@ -287,7 +354,7 @@ def beyond_positions(cells: list[Cell]) -> list[str]:
     lines = {}
     for cell in cells:
         assert isinstance(cell.config.model, Pretrained)
-        known, rollout = shape_of(cell.config.model.path).positions, cell.config.rollout
+        known, rollout = cell.policy.positions, cell.config.rollout
         wanted = (rollout.max_prompt_tokens or 0) + rollout.max_new_tokens
         if wanted > known:
             room = known - (rollout.max_prompt_tokens or 0)

@@ -1,7 +1,7 @@
 """Figures: training curves with direct labels, and the grid of ways to break."""
 
 from collections.abc import Mapping, Sequence
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -20,7 +20,8 @@ PANELS = {  # metric → title; drawn where the runs have it
     "steps": "steps per response",
     "reward/process": "mean process reward",
 }
-TITLE_WIDTH = 24  # letters, of a panel one in four
+TITLE_WIDTH = 24  # letters, over a panel one in four
+PANELS_IN_A_ROW = 4  # at most
 PLAIN = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
 NEGATIVES = {
     "none": "nothing more",
@@ -52,8 +53,9 @@ def draw_curves(
     logged = {m for m in panels for group in runs.values() for run in group if run.curve(m)[0]}
     explaining = {m: t for m, t in panels.items() if m in logged} or panels  # empty panels where nothing was logged
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 8), layout="constrained")
-        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[2, 1])[:, 0]
+        rows_below = ceil(len(explaining) / PANELS_IN_A_ROW)
+        figure = Figure(figsize=(9, 5.3 + 2.7 * rows_below), layout="constrained")
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[2, rows_below])[:, 0]
         arms = above.subplots(2, (len(runs) + 1) // 2, sharex=True, sharey=True, squeeze=False)
         above.supylabel("sampled accuracy on the validation problems", fontsize=9)
         above.supxlabel(f"grey: {next(iter(labels[row] for row in runs))}; ×: stopped after its collapse", fontsize=9)
@@ -69,12 +71,13 @@ def draw_curves(
             axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         for axis in list(arms.flat)[len(runs) :]:
             axis.remove()
-        for axis, (metric, title) in zip(
-            below.subplots(1, len(explaining), squeeze=False)[0], explaining.items(), strict=True
-        ):
+        panes = below.subplots(rows_below, ceil(len(explaining) / rows_below), squeeze=False)
+        for axis, (metric, title) in zip(panes.flat, explaining.items(), strict=False):
             for row, group in runs.items():
                 _draw(axis, group, metric, colours[row])
-            axis.set(title=title, xlabel="training step")
+            axis.set(title=fill(title, TITLE_WIDTH), xlabel="training step")
+        for axis in list(panes.flat)[len(explaining) :]:
+            axis.remove()
         figure.savefig(path, dpi=130, metadata={"Software": None})
 
 

@@ -47,12 +47,10 @@ def explain(run: Run, asked: list[Problem], numbers: list[int], choice: Choice) 
     """The first right explanation of each problem by the policy, under the plain prompt; of some there is none."""
     rollout = run.config.rollout
     plan = SamplingPlan(choice.samples, rollout.temperature, rollout.top_p, rollout.max_new_tokens)
-    enough = asked * -(-run.ranks.size // len(asked))  # every rank samples something
-    ways = [asked_with_answer(problem, choice.prompt) for problem in enough]
+    ways = [asked_with_answer(problem, choice.prompt) for problem in asked]
     run.sampler.push(sampling_copy(run.engine.sampler))
     made = run.respond(ways, plan, run.progress.step)
     run.sampler.rest()
-    made = made.rows(slice(0, len(asked) * choice.samples))
     answers = [str(asked[row].answer) for row in made.group.tolist()]
     rows = first_right(run.graded(texts(run.tokenizer, made), answers), choice.samples)
     some = made.rows(torch.tensor(rows, dtype=torch.long))

@@ -53,9 +53,19 @@ class Ranks:
         """The first rank's value, on every rank."""
         return self.gather(value)[0]
 
+    def parts(self, compute: Callable[[slice], T], count: int) -> list[T]:
+        """``compute`` of all ``count`` things, each rank doing its own, in order; a rank without any does nothing.
+
+        >>> Ranks(number=0, size=1).parts(lambda own: [*range(10)[own]], 3)
+        [[0, 1, 2]]
+        """
+        own = self.own(count)
+        made = self.gather([compute(own)] if own.start < own.stop else [])
+        return [part for parts in made for part in parts]
+
     def shared(self, compute: Callable[[slice], Tensor], count: int) -> Tensor:
-        """``compute`` of all ``count`` rows, each rank doing its own; rows must come out equally wide."""
-        return torch.cat(self.gather(compute(self.own(count))))
+        """``parts`` as one tensor; rows must come out equally wide."""
+        return torch.cat(self.parts(compute, count))
 
     def wait(self) -> None:
         """Until every rank is here."""

@@ -78,7 +78,7 @@ from pure_repro.train.positives import Positives
 from pure_repro.train.precision import sampling_copy, sampling_dtype
 from pure_repro.train.ranks import Ranks
 from pure_repro.train.terms import Side, likelihood, pairs, preference
-from pure_repro.train.update import all_logprobs, one_pass, update
+from pure_repro.train.update import all_logprobs, one_pass, sampler_gap, update
 from pure_repro.types import Problem, Rollouts, Steps
 from pure_repro.watch.collapse import collapsed_at
 from pure_repro.watch.signals import mean, shape_signals, skipped_share, text_signals
@@ -200,9 +200,12 @@ class Run:
 
         So groups stay whole, and noise belongs to the problem: the responses do not depend on who samples them.
         """
-        own = problems[self.ranks.own(len(problems))]
-        made = self.sampler.generate(own, self.prompts(own), plan, seed=self.config.seed, step=step)
-        return joined(self.ranks.gather(made))
+
+        def own(share: slice) -> Rollouts:
+            some = problems[share]
+            return self.sampler.generate(some, self.prompts(some), plan, seed=self.config.seed, step=step)
+
+        return joined(self.ranks.parts(own, len(problems)))
 
     def steps_of(self, rollouts: Rollouts) -> Steps:
         """Where the steps of responses end."""
@@ -390,6 +393,7 @@ class Run:
                 told = self.follow_advantages(rollouts, rewards, lesson)
             else:
                 told = self.prefer(rollouts, rewards)
+        require_small(told["sampler/logprob_gap_mean"], self.config.rollout)
         stay = rewards.kept
         for name, columns in lesson.rows(stay).companions.items():
             with self.timed(name):
@@ -410,7 +414,7 @@ class Run:
         if rewards.positives is not None and isinstance(objective, ExpoGrpo):
             positives = rewards.positives
             beside.append(likelihood(self.engine, positives.rollouts, positives.share, objective, train))
-        told = update(
+        return update(
             self.engine,
             rollouts,
             lesson.advantages,
@@ -425,8 +429,6 @@ class Run:
             else self.logprobs(self.engine.sampler, rollouts, heat),
             beside=beside,
         )
-        require_small(told["sampler/logprob_gap_mean"], self.config.rollout)
-        return told
 
     def prefer(self, rollouts: Rollouts, rewards: Rewards) -> dict[str, float]:
         """One pass over pairs of a right and a wrong response to the same problem; none of them, no update."""
@@ -442,7 +444,8 @@ class Run:
             group = torch.cat([found.group, group[wrong]])
             whole = joined([found, whole.rows(wrong)])
         right, wrong_ones = pairs(outcome.tolist(), group.tolist(), objective.pairs_per_prompt)
-        told = {"pairs/count": float(len(right))}
+        ours = self.logprobs(self.engine.sampler, rollouts, self.config.rollout.temperature)
+        told = {"pairs/count": float(len(right))} | sampler_gap(ours, rollouts.logprobs, rollouts.mask)
         if len(right) == 0:
             return told
 

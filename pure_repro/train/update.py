@@ -87,22 +87,29 @@ def next_logprobs(
 
 def own_microbatches(
     lengths: Int[Tensor, " row"], tokens_per_microbatch: int, ranks: Ranks, packing: bool = False
-) -> list[Int[Tensor, " _"]]:  # each of its own size
-    """The micro-batches of this rank: as many on every rank, for sharded weights are read in step.
+) -> list[tuple[Int[Tensor, " _"], float]]:  # each of its own size
+    """The micro-batches of this rank, and what each counts.
 
-    They are dealt in order of length, so that those of one round cost about the same. Where their number is no
-    multiple of the ranks, the largest are halved; a number of rows that is one is always enough for that.
+    There are as many on every rank, for sharded weights are read in step. They are dealt in order of length, so that
+    those of one round cost about the same. Where their number is no multiple of the ranks, the largest are halved;
+    where all are single rows by then, ranks that are left without one read the shortest again, and it counts 0.
 
     >>> lengths = torch.tensor([9, 2, 8, 3])
-    >>> [[rows.tolist() for rows in own_microbatches(lengths, 100, Ranks(number, 2))] for number in (0, 1)]
-    [[[1, 3]], [[2, 0]]]
+    >>> def dealt(lengths, budget):
+    ...     made = [own_microbatches(lengths, budget, Ranks(number, 2)) for number in (0, 1)]
+    ...     return [[(rows.tolist(), counts) for rows, counts in own] for own in made]
+    >>> dealt(lengths, 100)
+    [[([1, 3], 1.0)], [([2, 0], 1.0)]]
+    >>> dealt(lengths[:3], 9)
+    [[([1], 1.0), ([0], 1.0)], [([2], 1.0), ([1], 0.0)]]
     """
     batches = [*microbatches(lengths, tokens_per_microbatch, packing)]
-    while len(batches) % ranks.size:
+    while len(batches) % ranks.size and len(batches) < len(lengths):
         largest = max(range(len(batches)), key=lambda i: len(batches[i]))
         rows = batches[largest]
         batches[largest : largest + 1] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
-    return batches[ranks.number :: ranks.size]
+    again = -len(batches) % ranks.size
+    return [*[(rows, 1.0) for rows in batches], *[(batches[0], 0.0)] * again][ranks.number :: ranks.size]
 
 
 def all_logprobs(
@@ -126,6 +133,19 @@ def mean_over(values: Float[Tensor, "row token"], weights: Float[Tensor, "row to
     return ((weights * values).sum() / weights.sum()).item()
 
 
+def sampler_gap(
+    logprobs: Float[Tensor, "batch token"], sampled: Float[Tensor, "batch token"], mask: Bool[Tensor, "batch token"]
+) -> dict[str, float]:
+    """``|log π − log μ|`` of the sampled tokens, on average and at most; π is the trainer's and μ the sampler's.
+
+    >>> mask = torch.tensor([[True, True, False]])
+    >>> sampler_gap(torch.tensor([[-1.5, -2.0, -9.0]]), torch.tensor([[-1.0, -2.0, 0.0]]), mask)
+    {'sampler/logprob_gap_mean': 0.25, 'sampler/logprob_gap_max': 0.5}
+    """
+    gap = (logprobs - sampled).abs()[mask]
+    return {"sampler/logprob_gap_mean": gap.mean().item(), "sampler/logprob_gap_max": gap.max().item()}
+
+
 LossOf = Callable[[Int[Tensor, " member"], Int[Tensor, " row"]], tuple[Tensor, dict[str, float]]]
 
 
@@ -147,7 +167,7 @@ def one_pass(engine: Engine, terms: Sequence[Term], train: Train) -> dict[str, f
 
     An optimizer step takes ``rollouts_per_update`` rows of the first term, and of each other its share. Every rank
     holds the whole batch and does its share of the micro-batches, so losses and gradients are the same however many
-    ranks and micro-batches there are. Fewer rows than ranks are read more than once, which moves no mean.
+    ranks and micro-batches there are.
     """
     first, *others = (torch.arange(len(term.lengths)) for term in terms)
     steps = first.split(train.rollouts_per_update)
@@ -168,12 +188,12 @@ def one_pass(engine: Engine, terms: Sequence[Term], train: Train) -> dict[str, f
 def learn(engine: Engine, term: Term, members: Int[Tensor, " member"], train: Train) -> list[dict[str, float]]:
     """Add this rank's gradients of some rows of a term; returns what they add to its numbers."""
     share = len(members) / len(term.lengths)
-    members = members.repeat(-(-engine.ranks.size // len(members)))
     told = []
-    for local in own_microbatches(term.lengths[members], train.tokens_per_microbatch, engine.ranks, train.packing):
+    dealt = own_microbatches(term.lengths[members], train.tokens_per_microbatch, engine.ranks, train.packing)
+    for local, counts in dealt:
         loss, numbers = term.loss(members, local)
-        engine.backward(loss)
-        told.append({f"{term.name}/{k}": v * share for k, v in {"loss": loss.item(), **numbers}.items()})
+        engine.backward(counts * loss)
+        told.append({f"{term.name}/{k}": v * counts * share for k, v in {"loss": loss.item(), **numbers}.items()})
     return told
 
 
