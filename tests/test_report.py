@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -344,6 +346,20 @@ def test_an_experiment_is_reported_the_same_way_whatever_it_is(tmp_path: Path) -
     write_experiment(cells[::-1], ROWS, ABOUT, PUBLISHED, tmp_path / "two")
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_a_judge_is_reported_by_its_examination_and_reward_models_by_their_gates(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "store", [1])
+    folder = next(cell.prm for cell in cells if cell.row == "prm_sum")
+    assert folder is not None
+    shutil.copytree(folder, tmp_path / "judge")
+    examined = {"precision": 0.625, "recall": 0.75, "f1": 0.6818, "steps": 1360.0, "judge/asked": 200.0}
+    (tmp_path / "judge" / "gate.json").write_text(json.dumps(examined | {"judge/malformed": 21.0}))
+    cells = [replace(cell, prm=tmp_path / "judge") if cell.row == "prm_sum" else cell for cell in cells]
+    write_experiment(cells, ROWS, ABOUT, PUBLISHED, tmp_path / "out")
+    written = (tmp_path / "out" / "table.md").read_text()
+    assert "| seed 1, prm_sum | 62.5 % | 75.0 % | 68.2 % | 1360 | 21 of 200 |" in written
+    assert written.count("| passed |") == 1, "the reward model that the other rows share"
 
 
 def test_one_seed_of_an_experiment_decides_nothing(tmp_path: Path) -> None:

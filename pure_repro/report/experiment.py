@@ -31,7 +31,7 @@ from pure_repro.report.cells import (
 )
 from pure_repro.report.claims import Claim, decide, write_sections
 from pure_repro.report.curves import draw_curves
-from pure_repro.report.gates import gate_table
+from pure_repro.report.gates import what_they_knew
 from pure_repro.report.milestones import HOW_IT_BROKE, steps_to_level_of, way_it_broke
 from pure_repro.report.table1 import reached
 from pure_repro.score.intervals import Interval, over_seeds, paired_difference, wilson
@@ -69,7 +69,7 @@ def write_experiment(
         "## Training, seed by seed",
         _training(trained, reference, labels, about["figures"]),
         HOW_IT_BROKE,
-        *_reward_models(ordered),
+        *_fitted(ordered),
         "## Published: other models at another scale",
         _published(expected),
     ]
@@ -233,13 +233,10 @@ def _step(step: float) -> str:
     return f"{step:.1f}".removesuffix(".0") if isfinite(step) else "never"
 
 
-def _reward_models(cells: Sequence[Cell]) -> list[str]:
-    """Those that were fitted here, each once."""
+def _fitted(cells: Sequence[Cell]) -> list[str]:
+    """The reward models and judges that were fitted here, each once."""
     prms = {c.prm: f"seed {c.seed}, {c.row}" for c in reversed(cells) if c.prm is not None}
-    if not prms:
-        return []
-    named = {label: folder for folder, label in reversed(prms.items())}
-    return ["## The reward models, before any reinforcement", gate_table(named)]
+    return what_they_knew({label: folder for folder, label in reversed(prms.items())})
 
 
 def _published(expected: Mapping[str, Any]) -> str:

@@ -1,18 +1,54 @@
-"""What the reward models knew before any reinforcement."""
+"""What reward models and judges knew before any reinforcement."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from pure_repro.report.cells import Record
 from pure_repro.score.markdown import markdown_table
 
 MEASURES = ("accuracy", "bad_found", "false_alarms", "calibration_error")
 PROBES = ("empty", "thanks", "box_only", "half_a_step", "wait", "nine_waits", "repeated")
 
 
+def what_they_knew(folders: Mapping[str, Path]) -> list[str]:
+    """Sections on the gates of reward models and the examinations of judges, from their stage folders by label."""
+    judges = {label: exam for label, exam in read_gates(folders).items() if "passed" not in exam}  # they have no bar
+    prms = {label: folder for label, folder in folders.items() if label not in judges}
+    return [
+        *(["## The reward models, before any reinforcement", gate_table(prms)] if prms else []),
+        *(["## The judges, before any reinforcement", judge_table(judges)] if judges else []),
+    ]
+
+
+def read_gates(folders: Mapping[str, Path]) -> dict[str, Record]:
+    """The figures in stage folders by label."""
+    return {label: json.loads((folder / "gate.json").read_text()) for label, folder in folders.items()}
+
+
+def judge_table(judges: Mapping[str, Record]) -> str:
+    """What the examinations of judges found, one a line."""
+    lines = [
+        [
+            label,
+            *(f"{100 * examined[measure]:.1f} %" for measure in ("precision", "recall", "f1")),
+            f"{examined['steps']:.0f}",
+            f"{examined['judge/malformed']:.0f} of {examined['judge/asked']:.0f}",
+        ]
+        for label, examined in judges.items()
+    ]
+    return "\n\n".join(
+        [
+            markdown_table(["judge", "precision", "recall", "F1", "labelled steps", "malformed replies"], lines),
+            "On labelled steps: of the subgoals that it says a step achieves, those that it does; and of those that a "
+            "step does achieve, those that it says.",
+        ]
+    )
+
+
 def gate_table(prms: Mapping[str, Path]) -> str:
     """The gate figures of reward models, one a line, from their stage folders by label."""
-    gates = {label: json.loads((folder / "gate.json").read_text()) for label, folder in prms.items()}
+    gates = read_gates(prms)
     header = [
         "reward model",
         "gate",

@@ -30,7 +30,6 @@ PATIENCE = 60  # seconds to wait while another process writes to the local store
 LONGEST_TAG = 8000  # characters that MLflow takes
 METRIC_NAME = re.compile(r"[\w.: -]+(/[\w.: -]+)*")
 ADDRESS, TABLE, LOGGED = "pure_repro.address", "pure_repro.table", "pure_repro.logged"  # tags
-GATE = ("accuracy", "bad_found", "false_alarms", "calibration_error")
 TRAINING_VIEW = "workflowType=machine_learning"  # else MLflow's pages open on language-model traces
 
 
@@ -170,7 +169,7 @@ def _log_cell(client: "MlflowClient", run: "Run", label: str, stages: Mapping[st
         _log_files(client, run, folder, stage)
     if "prm" in stages:
         gate = json.loads((stages["prm"] / "gate.json").read_text())
-        _log_once(client, run, {f"prm_gate/{name}": gate[name] for name in GATE})
+        _log_once(client, run, {f"prm_gate/{name}": value for name, value in gate.items() if isinstance(value, float)})
     _log_scores(client, run, stages["score"])
 
 
