@@ -76,7 +76,7 @@ treg: setup ## DPO against T-REG, and contrastive token rewards as credit (SEEDS
 judge: setup ## outcomes alone against outcomes and judged subgoals, CALM (SEEDS=3)
 	$(BIN)/python -m pure_repro.reproduce judge seeds=$(SEEDS) jobs=$(JOBS) out=$(OUT)/judge
 
-combinations: setup ## two updates of every combination of choices that go together, at toy length (ten minutes)
+combinations: setup ## two updates of every combination of choices that go together, at toy length (half an hour)
 	COMBINATIONS=all $(BIN)/python -m pytest tests/test_combinations.py
 
 compatibility: setup ## docs/compatibility.md, from the rules of the schema

@@ -1,6 +1,8 @@
 """Mistakes on the command line: one sentence with key, value and what is allowed, status 2, within a second."""
 
+import re
 import resource
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -65,6 +67,9 @@ REPRODUCE_MISTAKES = {
 }
 # The same sentences without a process each.
 MORE_MISTAKES = {
+    "recipe=paper reward=judge": (
+        "reward.process_weight: the recipe has no value for judge, only for verifiable, prm, mixed_10, implicit"
+    ),
     "grading=lenient": "grading=lenient is no choice: take one of math_verify, published, strict",
     "grading.profile=lenient": "grading.profile=lenient must be 'strict', 'published' or 'math_verify'",
     "model=local": "model.path is missing: name a folder, or a hub id and its revision",
@@ -283,6 +288,23 @@ def test_no_key_has_a_default_in_python():
         assert schema.model_config["extra"] == "forbid" and schema.model_config["frozen"]
         for name, field in schema.model_fields.items():
             assert field.default is PydanticUndefined and field.default_factory is None, f"{schema.__name__}.{name}"
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every command of a run that stands on a page, with the page."""
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/*/README.md")]
+    pattern = re.compile(r"python -m pure_repro (?!-m )([^`\n#]+)")  # a sweep's jobs are composed one by one
+    return [
+        (str(page.relative_to(ROOT)), words)
+        for page in sorted(pages)
+        for words in pattern.findall(page.read_text().replace("\\\n", " "))
+    ]
+
+
+@pytest.mark.parametrize(("page", "words"), commands())
+def test_a_command_on_a_page_composes(page, words):
+    told = [word for word in shlex.split(words) if word not in ("--cfg", "job", "--resolve")]
+    composed(told)
 
 
 def test_order_of_overrides_does_not_matter():

@@ -44,7 +44,8 @@ def checked(tree: DictConfig) -> Config:
     try:
         values = OmegaConf.to_container(tree, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0].removeprefix("ValueError raised while resolving interpolation: ")
+        raise ConfigError(f"{error.full_key}: {reason}") from error
     assert isinstance(values, dict)
     for name, key in (("score", "benchmarks"), ("data", "validation")):
         group = values.get(name)
