@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from pure_repro.config import Config
 from pure_repro.launch.compose import composed
 from pure_repro.launch.group import meeting
 from pure_repro.launch.plan import plan
+from pure_repro.track.manifest import write_json
 
 PROMPTLY = 120  # seconds, of which a free machine takes a few
 Start = Callable[..., subprocess.Popen[str]]
@@ -119,6 +121,13 @@ def test_two_machines_train_lose_one_and_go_on(begin: Start, store: Path, mark: 
     assert not (shorter / "state.pt").exists() and not (shorter / "shards").exists()
     assert sum("train: 100%" in process.said.read_text() for process in again) == 1, "one rank alone speaks"
     assert Config.model_validate(json.loads((shorter / "run.json").read_text())["config"]) == composed(words)
+
+
+def test_machines_that_write_one_file_at_once_leave_it_whole(tmp_path: Path):
+    with ThreadPoolExecutor(8) as machines:
+        list(machines.map(lambda number: write_json(tmp_path / "run.json", {"number": number}), range(400)))
+    assert json.loads((tmp_path / "run.json").read_text())["number"] in range(400)
+    assert os.listdir(tmp_path) == ["run.json"]
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

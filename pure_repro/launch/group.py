@@ -15,7 +15,7 @@ from pure_repro.config import Config, Torchrun
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.plan import StageRun
 from pure_repro.launch.watchdog import PARENT
-from pure_repro.track.manifest import environment, write_json
+from pure_repro.track.manifest import environment, write_json, write_whole
 
 GRACE = 30  # seconds that a group has to end itself
 
@@ -49,9 +49,8 @@ def freeze(config: Config, folder: Path) -> Path:
     """Write the whole configuration, every value resolved, and what runs it, beside the last stage's output."""
     folder.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
-    partial, frozen = folder / f"run.{os.getpid()}.partial", folder / "run.yaml"
-    partial.write_text(yaml.safe_dump(values, sort_keys=False))
-    os.replace(partial, frozen)  # every machine of the group writes the same
+    frozen = folder / "run.yaml"
+    write_whole(frozen, yaml.safe_dump(values, sort_keys=False))
     write_json(folder / "run.json", {"config": values, **environment()})
     return frozen
 

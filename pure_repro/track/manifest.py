@@ -6,15 +6,24 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 PACKAGES = ("torch", "transformers", "tokenizers", "hydra-core", "pydantic", "sympy", "mlflow", "numpy")
 
 
 def write_json(path: Path, value: dict) -> None:
-    """Write readable JSON, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(partial, path)
+    """Write readable JSON, as ``write_whole`` does."""
+    write_whole(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, whole or not at all. The machines of a group may write it at once; one of their copies stays."""
+    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def environment() -> dict:
