@@ -189,3 +189,13 @@ def check(question: str, steps: list[str], modulus: int) -> list[Judgement]:
             judgement = Judgement(False, "other" if step else "empty", 0, derails=True)
         judgements.append(judgement)
     return judgements
+
+
+def judgeable(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Those up to the first that derails, which is the last one that says something of the response.
+
+    >>> [j.kind for j in judgeable(check("5+9*2", ["5+9=14", "next *3", "14*2=5"], modulus=23))]
+    ['', 'operand']
+    """
+    first = next((i for i, judgement in enumerate(judgements) if judgement.derails), len(judgements))
+    return [*judgements[: first + 1]]

@@ -288,6 +288,7 @@ def open_text(text: str) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
+        """What one label stands for."""
         words = match[1].strip(" ,")
         if words.lower() in NUMBER_WORDS:
             return NUMBER_WORDS[words.lower()]

@@ -31,14 +31,17 @@ class Converter(_Latex2Sympy):
     """
 
     def create_parser(self, latex_str: str) -> PSParser:
+        """The library's, without its second and slow try."""
         parser = super().create_parser(latex_str)
         parser._interp.predictionMode = PredictionMode.SLL
         return parser
 
     def parse_number(self, text: str) -> Integer:
+        """An exact integer; the whitelist lets no other number through."""
         return Integer(int(text))
 
     def create_symbol(self, text: str, enforce_case: bool = False) -> Expr:
+        """A constant of ours, or else a real variable."""
         name = name_of(text)
         return CONSTANTS.get(name) or Symbol(name, real=True)
 
@@ -155,6 +158,7 @@ class SympyAlgebra(Algebra):
     """
 
     def equal(self, left: str, right: str, rel_tol: float, abs_tol: float) -> bool:
+        """The same value; of two numbers, one within a tolerance that is not 0."""
         one, other = expression(left), expression(right)
         if (rel_tol or abs_tol) and one.is_number and other.is_number:
             gap = abs((one - other).evalf(DIGITS))

@@ -32,6 +32,7 @@ def endpoint(judge: Judge) -> Replies:
     """A model behind ``url``, asked for one greedy reply to each prompt; whatever goes wrong is no reply."""
 
     def reply(prompt: str) -> str | None:
+        """What the model says to one prompt."""
         body = {
             "model": judge.model,
             "messages": [{"role": "user", "content": prompt}],
@@ -51,6 +52,7 @@ def endpoint(judge: Judge) -> Replies:
         return said if isinstance(said, str) else None
 
     def replies(prompts: Sequence[str]) -> list[str | None]:
+        """All prompts, ``at_once`` of them at a time."""
         with ThreadPoolExecutor(judge.at_once) as pool:
             return [*pool.map(reply, prompts)]
 
@@ -61,6 +63,7 @@ def in_process(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, judge
     """A model here, through the sampler of the policy, greedily."""
 
     def replies(prompts: Sequence[str]) -> list[str | None]:
+        """All prompts as one batch."""
         problems = [Problem(str(n), prompt, None) for n, prompt in enumerate(prompts)]
         plan = SamplingPlan(1, 0.0, 1.0, judge.max_new_tokens)
         return [*texts(tokenizer, generate(model, tokenizer, problems, prompts, plan, seed=0, step=0))]

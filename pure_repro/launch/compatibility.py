@@ -30,6 +30,7 @@ def verdicts() -> dict[Combination, Config | str]:
     }
 
     def verdict(combination: Combination) -> Config | str:
+        """One of them."""
         values = base | {group: keys[group][choice] for group, choice in zip(GROUPS, combination, strict=True)}
         try:
             return Config.model_validate(values)
@@ -106,6 +107,7 @@ def matrix(one: str, other: str, running: dict[Combination, Config]) -> list[str
     rows, columns = (sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in (one, other))
 
     def mark(row: str, column: str) -> str:
+        """Whether a pair runs in any combination, and whether both of its choices act there."""
         configs = [
             config for combination, config in running.items() if (combination[i], combination[j]) == (row, column)
         ]

@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Config, Embedded, EmbeddedPrm, Gate
-from pure_repro.data.world import check, parse_question
+from pure_repro.data.world import check, judgeable, parse_question
 from pure_repro.prm.labels import ends_right
 from pure_repro.prm.score import newline_id, step_scores
 from pure_repro.rollout.hf import SamplingPlan, generate
@@ -53,12 +54,10 @@ def examine(
             kinds.append("" if right[-1] else "answer")
             continue
         said = check(problem.question, steps_said, config.data.modulus)
-        for score, judgement in zip(scores[row], said, strict=False):  # scores are padded
+        for score, judgement in zip(scores[row], judgeable(said), strict=False):  # scores are padded
             judged.append(score)
             right.append(judgement.right)
             kinds.append(judgement.kind)
-            if judgement.derails:
-                break
     all_scores, all_right = torch.stack(judged), torch.tensor(right)
     found = Counter(kind for kind, score in zip(kinds, judged, strict=True) if score < 0)
     seen = Counter(kinds)
@@ -80,14 +79,37 @@ def called_bad(scores: Float[Tensor, " step"]) -> float:
 
 def against_labels(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"], gate: Gate) -> dict[str, Any]:
     """How scores of steps agree with what the steps are, and whether that passes the gate."""
-    bad_found, false_alarms = called_bad(scores[~right]), called_bad(scores[right])
+    found = agreement(scores, right)
     return {
-        "passed": bad_found >= gate.min_bad_found and false_alarms <= gate.max_false_alarms,
-        "accuracy": ((scores >= 0) == right).float().mean().item(),
-        "bad_found": bad_found,
-        "false_alarms": false_alarms,
+        "passed": found["bad_found"] >= gate.min_bad_found and found["false_alarms"] <= gate.max_false_alarms,
+        **found,
         "calibration_error": calibration_error((scores + 1) / 2, right),
     }
+
+
+def agreement(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"]) -> dict[str, float]:
+    """Steps that the sign of the score judges rightly, bad ones it finds, right ones it calls bad; shares.
+
+    >>> agreement(torch.tensor([0.5, -0.5, 0.5, -0.5]), torch.tensor([True, True, False, False]))
+    {'accuracy': 0.5, 'bad_found': 0.5, 'false_alarms': 0.5}
+    """
+    return {
+        "accuracy": ((scores >= 0) == right).float().mean().item(),
+        "bad_found": called_bad(scores[~right]),
+        "false_alarms": called_bad(scores[right]),
+    }
+
+
+def step_agreement(
+    problems: Sequence[Problem], responses: Sequence[str], scores: Float[Tensor, "batch step"], modulus: int
+) -> dict[str, float]:
+    """``agreement`` of step scores with the exact checker, over all steps of the responses that can be judged."""
+    judged, right = [], []
+    for problem, response, row in zip(problems, responses, scores, strict=True):
+        said = judgeable(check(problem.question, response.split("\n\n"), modulus))
+        judged.append(row[: len(said)])
+        right += [judgement.right for judgement in said[: len(row)]]
+    return agreement(torch.cat(judged), torch.tensor(right))
 
 
 def calibration_error(probability: Float[Tensor, " step"], right: Bool[Tensor, " step"], bins: int = 10) -> float:

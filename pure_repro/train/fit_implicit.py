@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Config, Embedded, Gate, ImplicitPrm
 from pure_repro.data.world import draw_problems
-from pure_repro.prm.gate import calibration_error, called_bad
+from pure_repro.prm.gate import against_labels
 from pure_repro.reward.implicit import ranked_right
 from pure_repro.reward.verifiable import verifiable
 from pure_repro.rollout.hf import SamplingPlan, generate
@@ -88,14 +88,5 @@ def examined(logits: Float[Tensor, " batch"], outcome: Float[Tensor, " batch"], 
     >>> report["accuracy"], round(report["bad_found"], 2), report["false_alarms"], report["passed"]
     (0.75, 0.67, 0.0, True)
     """
-    right = outcome > 0.5
-    bad_found, false_alarms = called_bad(logits[~right]), called_bad(logits[right])
-    return {
-        "passed": bad_found >= gate.min_bad_found and false_alarms <= gate.max_false_alarms,
-        "accuracy": ((logits >= 0) == right).float().mean().item(),
-        "bad_found": bad_found,
-        "false_alarms": false_alarms,
-        "calibration_error": calibration_error(torch.sigmoid(logits), right),
-        "by_kind": {},
-        "probes": {},
-    }
+    scores = 2 * torch.sigmoid(logits) - 1  # P(right) − P(wrong), as a step's
+    return against_labels(scores, outcome > 0.5, gate) | {"by_kind": {}, "probes": {}}

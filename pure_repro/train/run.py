@@ -33,7 +33,6 @@ from pure_repro.credit.on_tokens import spread
 from pure_repro.credit.treg_weights import treg_weights
 from pure_repro.data.order import indices_at
 from pure_repro.data.source import training, validation
-from pure_repro.data.world import check
 from pure_repro.grading import grade_many
 from pure_repro.judge.ask import world_subgoals
 from pure_repro.judge.fit import open_judge
@@ -42,6 +41,7 @@ from pure_repro.macro import macro_rule
 from pure_repro.macro.actions import macro_gae
 from pure_repro.objective.kl import kl_estimate
 from pure_repro.objective.treg import contrastive_rewards
+from pure_repro.prm.gate import step_agreement
 from pure_repro.prm.score import newline_id
 from pure_repro.prm.scorer import Scorer, TokenScorer, load_scorer
 from pure_repro.reward.answered import told
@@ -485,7 +485,8 @@ class Run:
                 row["reward/process_sum"] = rewards.process.sum(dim=1).mean().item()
                 judged = self.prm is not None and self.config.reward.judges == "steps"
                 if judged and isinstance(self.config.data, Embedded):
-                    row |= self.agreement(asked, responses, rewards.process, self.config.data.modulus)
+                    found = step_agreement(asked, responses, rewards.process, self.config.data.modulus)
+                    row |= {"prm/agreement": found.pop("accuracy")} | {f"prm/{k}": v for k, v in found.items()}
         row |= {f"seconds/{phase}": seconds for phase, seconds in self.seconds.items()}
         self.progress.seconds += sum(self.seconds.values())
         self.seconds = {}
@@ -496,24 +497,6 @@ class Run:
             "accuracy": f"{row['accuracy']:.2f}",
             "tokens": f"{row['response/tokens']:.0f}",
             "steps": f"{row['response/steps']:.1f}",
-        }
-
-    def agreement(
-        self, asked: Sequence[Problem], responses: Sequence[str], scores: Float[Tensor, "batch step"], modulus: int
-    ) -> dict[str, float]:
-        """How the reward model's verdicts compare with the exact checker's on this step's responses."""
-        said_right, right = [], []
-        for problem, response, row in zip(asked, responses, scores.tolist(), strict=True):
-            for judgement, score in zip(check(problem.question, response.split("\n\n"), modulus), row, strict=False):
-                said_right.append(score >= 0)
-                right.append(judgement.right)
-                if judgement.derails:
-                    break
-        pairs = list(zip(said_right, right, strict=True))
-        return {
-            "prm/agreement": mean(a == b for a, b in pairs),
-            "prm/bad_found": mean(not said for said, truth in pairs if not truth),
-            "prm/false_alarms": mean(not said for said, truth in pairs if truth),
         }
 
     def show(
