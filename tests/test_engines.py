@@ -35,7 +35,10 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for ranks, engines in ((1, ["zero0", "zero2", "zero3"]), (2, ["zero0", "zero2", "zero2_offload", "zero3"]))
+        for ranks, engines in (
+            (1, ["zero0", "zero2", "zero3"]),
+            (2, ["zero0", "zero2", "zero2_compiled", "zero2_offload", "zero3"]),
+        )
     ]
     for process in started:
         said, _ = process.communicate(timeout=600)
@@ -65,7 +68,8 @@ def test_engines_ranks_and_splits_agree(groups: Path, local: dict[str, Trajector
             for path in sorted(groups.glob("*.json"))}  # fmt: skip
     for name in ten.CASES:
         made[f"local×1-{ten.BUDGETS[1]}-{name}"] = ten.trajectory("local", ten.BUDGETS[1], ALONE, name)
-    assert len(made) == 3 * 3 + 2 + 4 * 3 + 2 + 3 + 4
+    made[f"compiled×1-{ten.BUDGETS[1]}-{ten.FEW}"] = ten.trajectory("compiled", ten.BUDGETS[1], ALONE, ten.FEW)
+    assert len(made) == 3 * 3 + 2 + 5 * 3 + 2 + 4 + 4 + 1
     deviations = {name: apart(one, local[name.rsplit("-", 1)[1]]) for name, one in made.items()}
     print("\nengine×ranks-budget-case: relative deviation from local×1 of losses, of weights")
     for name, (losses, weights) in deviations.items():

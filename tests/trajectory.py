@@ -33,8 +33,10 @@ SIZES = ["model.hidden_size=32", "model.intermediate_size=64", "model.layers=2",
 CONFIG = composed(SIZES)
 ENGINES = {
     "local": ["train=local"],
+    "compiled": ["train=local", "train.compile=true"],
     "zero0": ["train=deepspeed_zero2", "train.deepspeed.stage=0"],
     "zero2": ["train=deepspeed_zero2"],
+    "zero2_compiled": ["train=deepspeed_zero2", "train.compile=true"],
     "zero2_offload": ["train=deepspeed_zero2", "train.deepspeed.offload_optimizer=true"],
     "zero3": ["train=deepspeed_zero3", "train.deepspeed.keep_whole_below=0"],
 }

@@ -42,11 +42,19 @@ class Train(Strict):
     gradient_checkpointing: bool
     packing: bool  # responses one after the other instead of padded
     chunked_logprobs: bool  # logits of a few tokens at a time, computed again in the backward pass
+    compile: bool  # decoder layers of policy and reward model by torch.compile
     deepspeed: Zero | None
     offload: Literal["none", "cpu"]  # cpu: reference and reward model are in main memory outside their phases
     validate_every: Count
     checkpoint_every: Count
     rollouts_every: Count
+
+    @model_validator(mode="after")
+    def compiled_layers_hold_their_weights(self) -> "Train":
+        """With sharded weights a layer first asks the other ranks for its own, which is no code to compile."""
+        if self.compile and self.deepspeed and self.deepspeed.stage == 3:
+            raise ValueError("compile=true needs whole weights on every rank: take deepspeed.stage=2 or compile=false")
+        return self
 
     @model_validator(mode="after")
     def updates_divide_the_rollouts(self) -> "Train":

@@ -29,6 +29,7 @@ TOKENS_PER_SOLUTION = 600  # of a published benchmark's problem, by a model that
 ROWS_OF_PRM800K = 369_000
 PEAK_GIGABYTES = 2.5  # of the largest stage, the reward model's, most of it its 70,000 training examples
 START_SECONDS = 6  # importing torch, loading models
+COMPILING_SECONDS = 75  # train.compile, where no earlier run has left its code
 
 
 def minutes(config: Config, stage: str) -> float:
@@ -72,6 +73,7 @@ def minutes(config: Config, stage: str) -> float:
                 + scored * tokens / SCORED_TOKENS_PER_SECOND
             )
             seconds = config.train.steps * step + validation * (1 + config.train.steps / config.train.validate_every)
+            seconds += COMPILING_SECONDS * config.train.compile
         case _:
             seconds = sampled_by_score(config) / SAMPLED_TOKENS_PER_SECOND
     return (START_SECONDS + seconds * parameters(config.model) / PARAMETERS) / 60

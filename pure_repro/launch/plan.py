@@ -157,6 +157,7 @@ ADDED: dict[str, dict[str, Any]] = {
         "gradient_checkpointing": False,
         "packing": False,
         "chunked_logprobs": False,
+        "compile": False,
         "deepspeed": None,
     },
 }

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from pure_repro.config import Train
 from pure_repro.train.checkpoint import Progress
+from pure_repro.train.compiled import compile_layers
 from pure_repro.train.head import install_target_head
 from pure_repro.train.ranks import Ranks, placed
 
@@ -50,6 +51,8 @@ def open_engine(policy: PreTrainedModel, train: Train, ranks: Ranks) -> Engine:
         policy.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if train.chunked_logprobs:
         install_target_head(policy)
+    if train.compile:
+        compile_layers(policy)
     if train.deepspeed is None:
         from pure_repro.train.engine_local import LocalEngine
 

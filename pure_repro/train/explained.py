@@ -48,7 +48,7 @@ def explain(run: Run, asked: list[Problem], numbers: list[int], choice: Choice) 
     rollout = run.config.rollout
     plan = SamplingPlan(choice.samples, rollout.temperature, rollout.top_p, rollout.max_new_tokens)
     ways = [asked_with_answer(problem, choice.prompt) for problem in asked]
-    run.sampler.push(sampling_copy(run.engine.sampler))
+    run.sampler.push(sampling_copy(run.engine.sampler, compiled=run.config.train.compile))
     made = run.respond(ways, plan, run.progress.step)
     run.sampler.rest()
     answers = [str(asked[row].answer) for row in made.group.tolist()]

@@ -5,6 +5,8 @@ import copy
 import torch
 from transformers import PreTrainedModel
 
+from pure_repro.train.compiled import compile_layers
+
 
 def has_fast_bf16() -> bool:
     """Whether matrix products in bfloat16 run in hardware here; elsewhere they are emulated and slower than float32."""
@@ -24,10 +26,15 @@ def sampling_dtype(model: PreTrainedModel) -> torch.dtype:
     return torch.bfloat16 if has_fast_bf16() and model.dtype == torch.float32 else model.dtype
 
 
-def sampling_copy(model: PreTrainedModel) -> PreTrainedModel:
+def sampling_copy(model: PreTrainedModel, *, compiled: bool) -> PreTrainedModel:
     """The model as training responses are sampled from it.
 
     Made anew for every step, so that it never lags behind the weights.
     """
     dtype = sampling_dtype(model)
-    return model if model.dtype == dtype else torch.nn.Module.to(copy.deepcopy(model), dtype)
+    if model.dtype == dtype:
+        return model
+    copied: PreTrainedModel = torch.nn.Module.to(copy.deepcopy(model), dtype)
+    if compiled:  # a copy is not, but its code is there from the step before
+        compile_layers(copied)
+    return copied

@@ -58,6 +58,7 @@ from pure_repro.rollout.steps import separator_ids, split_steps, token_steps
 from pure_repro.rollout.text import texts
 from pure_repro.track.follow import follow
 from pure_repro.track.manifest import write_json
+from pure_repro.train.allocator import keep_freed_memory
 from pure_repro.train.checkpoint import Progress
 from pure_repro.train.companion import (
     Columns,
@@ -68,6 +69,7 @@ from pure_repro.train.companion import (
     open_companions,
     save_companions,
 )
+from pure_repro.train.compiled import compile_layers
 from pure_repro.train.critic import ValueModel
 from pure_repro.train.engine import Engine, open_engine
 from pure_repro.train.head import install_target_head
@@ -134,6 +136,7 @@ class Run:
     @classmethod
     def open(cls, config: Config, base: Path, prm: Path | None, out: Path, ranks: Ranks) -> "Run":
         """Load what the run starts from and, where ``out`` holds a checkpoint, where it was left."""
+        keep_freed_memory()
         train = config.train
         policy, tokenizer = load_policy(base, config.model, train.attention)
         reference = resting(load_policy(base, config.model, train.attention)[0], train.offload)
@@ -222,7 +225,7 @@ class Run:
             self.config.train.samples_per_prompt, rollout.temperature, rollout.top_p, rollout.max_new_tokens
         )
         with self.timed("sync"):
-            self.sampler.push(sampling_copy(self.engine.sampler))
+            self.sampler.push(sampling_copy(self.engine.sampler, compiled=self.config.train.compile))
         with self.timed("sample"):
             rollouts = self.respond(problems, plan, self.progress.step)
             self.sampler.rest()
@@ -638,6 +641,8 @@ def open_scorer(folder: Path, config: Config, tokenizer: PreTrainedTokenizerBase
         scorer = load_scorer(folder, config.prm, tokenizer, packed_tokens)
     else:
         scorer = TokenScorer(load_prm(folder), newline_id(tokenizer), packed_tokens)
+    if config.train.compile:
+        compile_layers(scorer.model)
     resting(scorer.model, config.train.offload)
     return scorer
 
