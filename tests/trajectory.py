@@ -33,7 +33,7 @@ SIZES = ["model.hidden_size=32", "model.intermediate_size=64", "model.layers=2",
 CONFIG = composed(SIZES)
 ENGINES = {
     "local": ["train=local"],
-    "compiled": ["train=local", "train.compile=true"],
+    "compiled": ["train=local", "train.compile=true", "train.gradient_checkpointing=true"],
     "zero0": ["train=deepspeed_zero2", "train.deepspeed.stage=0"],
     "zero2": ["train=deepspeed_zero2"],
     "zero2_compiled": ["train=deepspeed_zero2", "train.compile=true"],

@@ -30,6 +30,7 @@ ROWS_OF_PRM800K = 369_000
 PEAK_GIGABYTES = 2.5  # of the largest stage, the reward model's, most of it its 70,000 training examples
 START_SECONDS = 6  # importing torch, loading models
 COMPILING_SECONDS = 75  # train.compile, where no earlier run has left its code
+COMPILED = 0.75  # of a step's time
 
 
 def minutes(config: Config, stage: str) -> float:
@@ -72,11 +73,12 @@ def minutes(config: Config, stage: str) -> float:
                 + (1 + beside) * tokens / FITTED_TOKENS_PER_SECOND
                 + scored * tokens / SCORED_TOKENS_PER_SECOND
             )
-            seconds = config.train.steps * step + validation * (1 + config.train.steps / config.train.validate_every)
-            seconds += COMPILING_SECONDS * config.train.compile
+            validations = 1 + config.train.steps / config.train.validate_every
+            seconds = (config.train.steps * step + validations * validation) * (COMPILED if config.train.compile else 1)
         case _:
             seconds = sampled_by_score(config) / SAMPLED_TOKENS_PER_SECOND
-    return (START_SECONDS + seconds * parameters(config.model) / PARAMETERS) / 60
+    compiling = COMPILING_SECONDS * (stage == "train" and config.train.compile)
+    return (START_SECONDS + compiling + seconds * parameters(config.model) / PARAMETERS) / 60
 
 
 def sampled_by_score(config: Config) -> float:
