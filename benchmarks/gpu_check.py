@@ -214,7 +214,7 @@ def sample(check: Check, model: PreTrainedModel, tokenizer: PreTrainedTokenizerB
     problems, prompts = asked(sizes)
     plan = SamplingPlan(sizes.samples, 1.0, 1.0, sizes.new_tokens)
     drawn = sizes.prompts * sizes.samples * sizes.new_tokens  # next to none ends before
-    copy = sampling_copy(model)
+    copy = sampling_copy(model, compiled=False)
     made: Rollouts = check.measure(
         "sampling, hf", drawn, 2, lambda: generate(copy, tokenizer, problems, prompts, plan, seed=0, step=0)
     )
