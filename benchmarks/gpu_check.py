@@ -273,7 +273,7 @@ def sample_vllm(check: Check, folder: Path, tokenizer: PreTrainedTokenizerBase) 
     sampler = VllmSampler.open(rollout, model, tokenizer, context=context, dtype=sampling_dtype(model), ranks=1)
 
     def step() -> Rollouts:
-        sampler.push(sampling_copy(model))
+        sampler.push(sampling_copy(model, compiled=False))
         made = sampler.generate(problems, prompts, plan, seed=0, step=0)
         sampler.rest()
         return made
