@@ -5,6 +5,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; also for the processes that tests start
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from pure_repro.train.policy import load_policy
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where a script's background job ignores it, so would runs
 settings.register_profile("patient", deadline=None)  # the clock on the wall would measure the neighbours
 settings.load_profile("patient")
 
