@@ -46,7 +46,7 @@ def test_compiled_layers_sample_the_same(policy, tokenizer, float32):
     prompts = [f"{problem.question}:" for problem in problems]
     plain, compiled = policy, copy.deepcopy(policy)
     compile_layers(compiled)
-    assert compiled_layers(compiled) == config.model.layers // 2 == 2
+    assert compiled_layers(compiled) == len(compiled.model.layers) == 2
     counters.clear()
     one, other = (generate(m, tokenizer, problems, prompts, plan, seed=0, step=0) for m in (plain, compiled))
     assert counters["stats"]["unique_graphs"] >= 2, "nothing was compiled, so nothing was compared"
