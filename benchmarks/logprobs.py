@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pure_repro.objective.entropy import entropy
-from pure_repro.train.head import ChunkedLogprobs
+from pure_repro.models.head import ChunkedLogprobs
 
 SIDES = ("plain", "chunked")
 

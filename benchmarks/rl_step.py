@@ -39,7 +39,7 @@ from pure_repro.launch.plan import plan
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from pure_repro.train.ranks import Ranks
+    from pure_repro.models.ranks import Ranks
 
 SETTING = (
     "stages=[base,prm]",
@@ -118,7 +118,7 @@ def in_own_processes(side: str, cores: int, warmup: int, steps: int) -> dict:
 def measure(side: str, cores: int, warmup: int, steps: int) -> None:
     """Print the median seconds of a step of one side, by the clock and of CPU time, and what it did."""
     if side in OURS:
-        from pure_repro.train.ranks import ALONE, join, leave
+        from pure_repro.models.ranks import ALONE, join, leave
 
         ranks = join() if cores > 1 else ALONE
         parts = ranks.gather(measure_ours(setting(cores, side), ranks, warmup, steps))
@@ -167,7 +167,7 @@ def measure_trl(config: Config, warmup: int, steps: int, *, tuned: bool) -> dict
 
     from pure_repro.data.order import indices_at
     from pure_repro.data.world import draw_problems
-    from pure_repro.train.policy import load_policy
+    from pure_repro.models.policy import load_policy
     from pure_repro.train.run import load_prm
 
     folders, data, train = plan(config), config.data, config.train

@@ -13,13 +13,13 @@ from pure_repro.config import ConfigError
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import composed
 from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.train import precision
-from pure_repro.train.compiled import compile_layers
-from pure_repro.train.precision import sampling_copy
+from pure_repro.models import precision
+from pure_repro.models.compiled import compile_layers
+from pure_repro.models.precision import sampling_copy
 
 FORGETS = """
 import resource, sys, torch
-from pure_repro.train.allocator import keep_freed_memory
+from pure_repro.models.allocator import keep_freed_memory
 
 def step():
     return [torch.ones(2**18) for _ in range(200)]  # 200 MB of activations, freed at once

@@ -16,7 +16,7 @@ from torch import Tensor
 from pure_repro.launch.compose import composed
 from pure_repro.launch.group import freeze
 from pure_repro.rollout.batches import total_lengths
-from pure_repro.train.ranks import ALONE
+from pure_repro.models.ranks import ALONE
 
 GOLDEN = ROOT / "tests" / "golden" / "trajectory.json"
 Trajectory = tuple[list[float], dict[str, Tensor]]

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from pure_repro.train import ranks
-from pure_repro.train.head import install_target_head
-from pure_repro.train.offload import at_work, resting
+from pure_repro.models import ranks
+from pure_repro.models.head import install_target_head
+from pure_repro.models.offload import at_work, resting
 
 
 def places(model: PreTrainedModel) -> set[str]:

@@ -18,7 +18,7 @@ from pure_repro.prm.score import mark_step_ends, newline_id, step_scores
 from pure_repro.reward.at_end import at_end
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
-from pure_repro.train.supervised import IGNORE
+from pure_repro.models.supervised import IGNORE
 from pure_repro.types import Rollouts, Steps
 
 RESPONSES = {

@@ -22,7 +22,7 @@ from pure_repro.score import generations
 from pure_repro.score.compare import Incomparable, compare, mcnemar
 from pure_repro.score.estimators import majority, pass_at
 from pure_repro.score.tables import estimates, outcomes
-from pure_repro.train.policy import load_policy
+from pure_repro.models.policy import load_policy
 from pure_repro.types import Problem
 from tests.grading.conftest import DATA as FILES
 

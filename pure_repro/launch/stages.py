@@ -18,8 +18,8 @@ from pure_repro.prm.gate import GateFailed
 from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.follow import follow
 from pure_repro.track.manifest import environment, write_json
-from pure_repro.train.checkpoint import OtherRanks, drop_state
-from pure_repro.train.ranks import ALONE, Ranks
+from pure_repro.models.checkpoint import OtherRanks, drop_state
+from pure_repro.models.ranks import ALONE, Ranks
 
 
 def run_here(config: Config, stages: dict[str, StageRun]) -> None:

@@ -12,7 +12,7 @@ from pure_repro.launch.failure import Failure, fail
 from pure_repro.launch.plan import plan
 from pure_repro.launch.stages import run_stages
 from pure_repro.launch.watchdog import follow_parent
-from pure_repro.train.ranks import join, leave
+from pure_repro.models.ranks import join, leave
 
 
 def main() -> None:

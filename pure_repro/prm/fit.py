@@ -20,8 +20,8 @@ from pure_repro.data.world import draw_problems
 from pure_repro.prm.gate import examine, in_words
 from pure_repro.prm.labels import world_examples
 from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.train.policy import load_policy
-from pure_repro.train.supervised import IGNORE, Batch, Example, fit
+from pure_repro.models.policy import load_policy
+from pure_repro.models.supervised import IGNORE, Batch, Example, fit
 from pure_repro.types import Problem
 
 

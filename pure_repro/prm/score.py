@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.rollout.batches import microbatches
-from pure_repro.train.precision import autocast
+from pure_repro.models.precision import autocast
 from pure_repro.types import Rollouts, Steps
 
 

@@ -25,8 +25,8 @@ from pure_repro.score.generations import (
     write_verdicts,
 )
 from pure_repro.score.tables import write_scores
-from pure_repro.train.policy import load_policy
-from pure_repro.train.ranks import placed
+from pure_repro.models.policy import load_policy
+from pure_repro.models.ranks import placed
 from pure_repro.types import Problem
 
 

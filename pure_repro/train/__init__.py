@@ -1,1 +1,1 @@
-"""Weights change here: supervised fits, the reinforcement loop, checkpoints."""
+"""The reinforcement loop, and what it is made of."""

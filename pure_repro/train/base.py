@@ -12,8 +12,8 @@ from pure_repro.config import Config, Embedded, ErrorRates, Tiny
 from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.data.world import draw_problems
-from pure_repro.train.policy import new_policy
-from pure_repro.train.supervised import IGNORE, Batch, Example, fit
+from pure_repro.models.policy import new_policy
+from pure_repro.models.supervised import IGNORE, Batch, Example, fit
 from pure_repro.types import Problem
 
 

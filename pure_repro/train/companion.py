@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pure_repro.config import Config, Gae
-from pure_repro.train.checkpoint import COMPANIONS, Progress
-from pure_repro.train.engine import Engine
-from pure_repro.train.ranks import Ranks
+from pure_repro.models.checkpoint import COMPANIONS, Progress
+from pure_repro.models.engine import Engine
+from pure_repro.models.ranks import Ranks
 from pure_repro.types import Rollouts
 
 Columns = dict[str, Tensor]  # a row per response

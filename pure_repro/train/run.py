@@ -58,8 +58,8 @@ from pure_repro.rollout.steps import separator_ids, split_steps, token_steps
 from pure_repro.rollout.text import texts
 from pure_repro.track.follow import follow
 from pure_repro.track.manifest import write_json
-from pure_repro.train.allocator import keep_freed_memory
-from pure_repro.train.checkpoint import Progress
+from pure_repro.models.allocator import keep_freed_memory
+from pure_repro.models.checkpoint import Progress
 from pure_repro.train.companion import (
     Columns,
     Companion,
@@ -69,16 +69,16 @@ from pure_repro.train.companion import (
     open_companions,
     save_companions,
 )
-from pure_repro.train.compiled import compile_layers
+from pure_repro.models.compiled import compile_layers
 from pure_repro.train.critic import ValueModel
-from pure_repro.train.engine import Engine, open_engine
-from pure_repro.train.head import install_target_head
+from pure_repro.models.engine import Engine, open_engine
+from pure_repro.models.head import install_target_head
 from pure_repro.train.journal import Journal
-from pure_repro.train.offload import at_work, resting
-from pure_repro.train.policy import load_policy
+from pure_repro.models.offload import at_work, resting
+from pure_repro.models.policy import load_policy
 from pure_repro.train.positives import Positives
-from pure_repro.train.precision import sampling_copy, sampling_dtype
-from pure_repro.train.ranks import Ranks
+from pure_repro.models.precision import sampling_copy, sampling_dtype
+from pure_repro.models.ranks import Ranks
 from pure_repro.train.terms import Side, likelihood, pairs, preference
 from pure_repro.train.update import all_logprobs, one_pass, sampler_gap, update
 from pure_repro.types import Problem, Rollouts, Steps

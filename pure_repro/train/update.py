@@ -16,10 +16,10 @@ from pure_repro.objective.entropy import entropy
 from pure_repro.objective.importance import truncated_importance
 from pure_repro.objective.kl import kl_estimate
 from pure_repro.rollout.batches import microbatches, total_lengths
-from pure_repro.train.engine import Engine
-from pure_repro.train.head import TargetHead
-from pure_repro.train.precision import autocast
-from pure_repro.train.ranks import Ranks
+from pure_repro.models.engine import Engine
+from pure_repro.models.head import TargetHead
+from pure_repro.models.precision import autocast
+from pure_repro.models.ranks import Ranks
 from pure_repro.types import Rollouts
 
 Reading = Callable[..., tuple[Tensor, ...]]  # (ids, position, attention, last=…) → what was read, each (row, last)

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from pure_repro.config import ConfigError
-from pure_repro.train.ranks import device
+from pure_repro.models.ranks import device
 
 VARIANTS = 8  # of a layer's code: with and without gradients or a cache, in each precision, for one row and for many
 

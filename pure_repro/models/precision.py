@@ -5,7 +5,7 @@ import copy
 import torch
 from transformers import PreTrainedModel
 
-from pure_repro.train.compiled import compile_layers
+from pure_repro.models.compiled import compile_layers
 
 
 def has_fast_bf16() -> bool:

@@ -11,10 +11,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from pure_repro.config import Train
-from pure_repro.train.checkpoint import Progress
-from pure_repro.train.compiled import compile_layers
-from pure_repro.train.head import install_target_head
-from pure_repro.train.ranks import Ranks, placed
+from pure_repro.models.checkpoint import Progress
+from pure_repro.models.compiled import compile_layers
+from pure_repro.models.head import install_target_head
+from pure_repro.models.ranks import Ranks, placed
 
 
 @runtime_checkable
@@ -54,9 +54,9 @@ def open_engine(policy: PreTrainedModel, train: Train, ranks: Ranks) -> Engine:
     if train.compile:
         compile_layers(policy)
     if train.deepspeed is None:
-        from pure_repro.train.engine_local import LocalEngine
+        from pure_repro.models.engine_local import LocalEngine
 
         return LocalEngine.open(policy, train, ranks)
-    from pure_repro.train.engine_deepspeed import DeepSpeedEngine
+    from pure_repro.models.engine_deepspeed import DeepSpeedEngine
 
     return DeepSpeedEngine.open(policy, train, ranks)

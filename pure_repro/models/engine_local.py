@@ -8,8 +8,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from pure_repro.config import Train
-from pure_repro.train.checkpoint import Progress, load_state, save_state
-from pure_repro.train.ranks import Ranks
+from pure_repro.models.checkpoint import Progress, load_state, save_state
+from pure_repro.models.ranks import Ranks
 
 
 @dataclass

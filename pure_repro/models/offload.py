@@ -6,8 +6,8 @@ from itertools import chain
 
 import torch
 
-from pure_repro.train import ranks
-from pure_repro.train.ranks import Module, placed
+from pure_repro.models import ranks
+from pure_repro.models.ranks import Module, placed
 
 
 def resting(model: Module, offload: str) -> Module:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, get_scheduler
 
 from pure_repro.config import Fit, ScheduledFit
-from pure_repro.train.precision import autocast
+from pure_repro.models.precision import autocast
 
 IGNORE = -100  # the label that cross-entropy leaves out
 Example = dict[str, list[int]]

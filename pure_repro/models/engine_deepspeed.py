@@ -18,9 +18,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from pure_repro.config import Train, Zero
-from pure_repro.train import precision
-from pure_repro.train.checkpoint import SHARDS, OtherRanks, Progress, load_state, save_state
-from pure_repro.train.ranks import Ranks
+from pure_repro.models import precision
+from pure_repro.models.checkpoint import SHARDS, OtherRanks, Progress, load_state, save_state
+from pure_repro.models.ranks import Ranks
 
 
 @dataclass
