@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pure_repro.objective.entropy import entropy
 from pure_repro.models.head import ChunkedLogprobs
+from pure_repro.objective.entropy import entropy
 
 SIDES = ("plain", "chunked")
 

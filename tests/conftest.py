@@ -20,8 +20,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.launch.compose import composed
 from pure_repro.models import precision
-from pure_repro.train.base import fit_base
 from pure_repro.models.policy import load_policy
+from pure_repro.train.base import fit_base
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -10,13 +10,13 @@ from pure_repro.advantage.gae import gae
 from pure_repro.advantage.whiten import whiten
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import composed
-from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.models.checkpoint import Progress
-from pure_repro.train.companion import Lesson, drop_older_states, load_companions, open_companions, save_companions
-from pure_repro.train.critic import ValueModel
 from pure_repro.models.engine import open_engine
 from pure_repro.models.policy import load_policy
 from pure_repro.models.ranks import ALONE
+from pure_repro.rollout.hf import SamplingPlan, generate
+from pure_repro.train.companion import Lesson, drop_older_states, load_companions, open_companions, save_companions
+from pure_repro.train.critic import ValueModel
 from pure_repro.train.update import update
 
 PLAN = ("advantage=gae", "train.rollouts_per_update=12", "train.prompts_per_step=4", "train.samples_per_prompt=3")

@@ -12,10 +12,10 @@ from transformers import PreTrainedModel
 from pure_repro.config import ConfigError
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import composed
-from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.models import precision
 from pure_repro.models.compiled import compile_layers
 from pure_repro.models.precision import sampling_copy
+from pure_repro.rollout.hf import SamplingPlan, generate
 
 FORGETS = """
 import resource, sys, torch

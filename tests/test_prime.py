@@ -21,12 +21,12 @@ from pure_repro.credit.sum import sum as return_to_go
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import ConfigError, composed
 from pure_repro.launch.plan import plan
+from pure_repro.models.engine_local import LocalEngine
+from pure_repro.models.ranks import ALONE
 from pure_repro.reward.implicit import by_largest_return, implicit_rewards, outcome_losses, ranked_right
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import token_steps
-from pure_repro.models.engine_local import LocalEngine
 from pure_repro.train.outcome_model import OutcomeModel
-from pure_repro.models.ranks import ALONE
 from pure_repro.train.run import Run
 from pure_repro.train.update import all_logprobs
 from pure_repro.types import Rollouts, Steps

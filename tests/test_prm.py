@@ -11,6 +11,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 from pure_repro.config import Gate
 from pure_repro.data.world import check, draw_problems
 from pure_repro.launch.compose import composed
+from pure_repro.models.supervised import IGNORE
 from pure_repro.prm.fit import fit_in_two_stages, token_classifier, training_examples
 from pure_repro.prm.gate import GateFailed, as_rollouts, calibration_error, examine, require_pass
 from pure_repro.prm.labels import prm800k_example, world_examples
@@ -18,7 +19,6 @@ from pure_repro.prm.score import mark_step_ends, newline_id, step_scores
 from pure_repro.reward.at_end import at_end
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
-from pure_repro.models.supervised import IGNORE
 from pure_repro.types import Rollouts, Steps
 
 RESPONSES = {

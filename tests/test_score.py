@@ -17,12 +17,12 @@ from pure_repro.config import ConfigError, Grading
 from pure_repro.grading import grade_many
 from pure_repro.launch.compose import CONF, composed, template
 from pure_repro.launch.plan import made_of, plan
+from pure_repro.models.policy import load_policy
 from pure_repro.reward import verifiable as reward
 from pure_repro.score import generations
 from pure_repro.score.compare import Incomparable, compare, mcnemar
 from pure_repro.score.estimators import majority, pass_at
 from pure_repro.score.tables import estimates, outcomes
-from pure_repro.models.policy import load_policy
 from pure_repro.types import Problem
 from tests.grading.conftest import DATA as FILES
 

@@ -16,13 +16,13 @@ from pure_repro.config import Kl, Objective, Train
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import composed
-from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.rollout.join import joined
 from pure_repro.models import precision
 from pure_repro.models.checkpoint import Progress
 from pure_repro.models.engine import open_engine
 from pure_repro.models.policy import new_policy
 from pure_repro.models.ranks import Ranks, join, leave
+from pure_repro.rollout.hf import SamplingPlan, generate
+from pure_repro.rollout.join import joined
 from pure_repro.train.update import all_logprobs, update
 from pure_repro.types import Problem, Rollouts
 

@@ -14,12 +14,12 @@ from pure_repro.data.source import digests
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.plan import StageRun, uses_prm
 from pure_repro.launch.weights import folder_of
+from pure_repro.models.checkpoint import OtherRanks, drop_state
+from pure_repro.models.ranks import ALONE, Ranks
 from pure_repro.prm.gate import GateFailed
 from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.follow import follow
 from pure_repro.track.manifest import environment, write_json
-from pure_repro.models.checkpoint import OtherRanks, drop_state
-from pure_repro.models.ranks import ALONE, Ranks
 
 
 def run_here(config: Config, stages: dict[str, StageRun]) -> None:

@@ -17,11 +17,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2ForToken
 from pure_repro.config import Config, Embedded, EmbeddedPrm
 from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.world import draw_problems
+from pure_repro.models.policy import load_policy
+from pure_repro.models.supervised import IGNORE, Batch, Example, fit
 from pure_repro.prm.gate import examine, in_words
 from pure_repro.prm.labels import world_examples
 from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.models.policy import load_policy
-from pure_repro.models.supervised import IGNORE, Batch, Example, fit
 from pure_repro.types import Problem
 
 

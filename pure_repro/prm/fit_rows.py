@@ -16,12 +16,12 @@ from transformers import (
 
 from pure_repro.config import Config, ConfigError, FitPrm, Gate, StepRows
 from pure_repro.data.benchmarks import file_rows
-from pure_repro.prm.fit import mean_cross_entropy
-from pure_repro.prm.gate import against_labels
-from pure_repro.prm.labels import prm800k_example
 from pure_repro.models.precision import autocast
 from pure_repro.models.ranks import placed
 from pure_repro.models.supervised import IGNORE, Batch, Example, fit
+from pure_repro.prm.fit import mean_cross_entropy
+from pure_repro.prm.gate import against_labels
+from pure_repro.prm.labels import prm800k_example
 
 PAD = {"attention_mask": 0, "labels": IGNORE}
 

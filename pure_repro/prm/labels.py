@@ -16,8 +16,8 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from pure_repro.data.world import Judgement, chain_problem, check
-from pure_repro.prm.score import newline_id
 from pure_repro.models.supervised import IGNORE, Example
+from pure_repro.prm.score import newline_id
 
 Negatives = Literal["none", "zero_step", "all"]
 Judges = Literal["steps", "response"]

@@ -30,9 +30,9 @@ from transformers import (
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from pure_repro.config import ConfigError, PretrainedPrm
+from pure_repro.models.precision import autocast
 from pure_repro.prm.score import step_scores
 from pure_repro.rollout.batches import microbatches
-from pure_repro.models.precision import autocast
 from pure_repro.types import Problem, Rollouts, Steps
 
 

@@ -12,6 +12,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pure_repro.config import Config, ConfigError, Score
 from pure_repro.data.benchmarks import problems_of
 from pure_repro.data.world import TEST_SEED
+from pure_repro.models.policy import load_policy
+from pure_repro.models.ranks import placed
 from pure_repro.rollout.hf import ROWS_AT_ONCE, SamplingPlan, generate
 from pure_repro.rollout.text import texts
 from pure_repro.score.generations import (
@@ -25,8 +27,6 @@ from pure_repro.score.generations import (
     write_verdicts,
 )
 from pure_repro.score.tables import write_scores
-from pure_repro.models.policy import load_policy
-from pure_repro.models.ranks import placed
 from pure_repro.types import Problem
 
 

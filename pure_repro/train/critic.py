@@ -10,11 +10,11 @@ from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from pure_repro.config import Config, Critic, Pretrained, Train
-from pure_repro.objective.value_loss import explained_variance, value_loss
-from pure_repro.train.companion import Columns
 from pure_repro.models.engine import Engine, open_engine
 from pure_repro.models.precision import autocast
 from pure_repro.models.ranks import Ranks
+from pure_repro.objective.value_loss import explained_variance, value_loss
+from pure_repro.train.companion import Columns
 from pure_repro.train.update import Term, before_tokens, microbatches, one_pass, total_lengths
 from pure_repro.types import Rollouts
 

@@ -7,12 +7,12 @@ import torch
 
 from pure_repro.config import Embedded
 from pure_repro.config import Positives as Choice
+from pure_repro.models.precision import sampling_copy
 from pure_repro.rollout.hf import SamplingPlan
 from pure_repro.rollout.reprompt import given, reprompted
 from pure_repro.rollout.text import texts
 from pure_repro.train.draws import Experience
 from pure_repro.train.positives import Positives, answer_after, asked_with_answer, expert_chains, first_right, wanting
-from pure_repro.models.precision import sampling_copy
 from pure_repro.train.run import Rewards, Run
 from pure_repro.types import Problem, Rollouts, Steps
 

@@ -15,15 +15,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Config, Embedded, Gate, ImplicitPrm
 from pure_repro.data.world import draw_problems
+from pure_repro.models.engine import open_engine
+from pure_repro.models.policy import load_policy
+from pure_repro.models.ranks import ALONE, placed
 from pure_repro.prm.gate import against_labels
 from pure_repro.reward.implicit import ranked_right
 from pure_repro.reward.verifiable import verifiable
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
-from pure_repro.models.engine import open_engine
 from pure_repro.train.outcome_model import TEMPERATURE, OutcomeModel
-from pure_repro.models.policy import load_policy
-from pure_repro.models.ranks import ALONE, placed
 from pure_repro.train.update import all_logprobs
 from pure_repro.types import Problem, Rollouts
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pure_repro.config import Config
+from pure_repro.models.ranks import Ranks
 from pure_repro.train.draws import Draw, Experience, chosen, wanting
 from pure_repro.train.explained import explained
 from pure_repro.train.implicit import judged
-from pure_repro.models.ranks import Ranks
 from pure_repro.train.run import Run
 
 

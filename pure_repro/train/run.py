@@ -39,6 +39,15 @@ from pure_repro.judge.fit import open_judge
 from pure_repro.judge.judges import CachedJudge
 from pure_repro.macro import macro_rule
 from pure_repro.macro.actions import macro_gae
+from pure_repro.models.allocator import keep_freed_memory
+from pure_repro.models.checkpoint import Progress
+from pure_repro.models.compiled import compile_layers
+from pure_repro.models.engine import Engine, open_engine
+from pure_repro.models.head import install_target_head
+from pure_repro.models.offload import at_work, resting
+from pure_repro.models.policy import load_policy
+from pure_repro.models.precision import sampling_copy, sampling_dtype
+from pure_repro.models.ranks import Ranks
 from pure_repro.objective.kl import kl_estimate
 from pure_repro.objective.treg import contrastive_rewards
 from pure_repro.prm.gate import step_agreement
@@ -58,8 +67,6 @@ from pure_repro.rollout.steps import separator_ids, split_steps, token_steps
 from pure_repro.rollout.text import texts
 from pure_repro.track.follow import follow
 from pure_repro.track.manifest import write_json
-from pure_repro.models.allocator import keep_freed_memory
-from pure_repro.models.checkpoint import Progress
 from pure_repro.train.companion import (
     Columns,
     Companion,
@@ -69,16 +76,9 @@ from pure_repro.train.companion import (
     open_companions,
     save_companions,
 )
-from pure_repro.models.compiled import compile_layers
 from pure_repro.train.critic import ValueModel
-from pure_repro.models.engine import Engine, open_engine
-from pure_repro.models.head import install_target_head
 from pure_repro.train.journal import Journal
-from pure_repro.models.offload import at_work, resting
-from pure_repro.models.policy import load_policy
 from pure_repro.train.positives import Positives
-from pure_repro.models.precision import sampling_copy, sampling_dtype
-from pure_repro.models.ranks import Ranks
 from pure_repro.train.terms import Side, likelihood, pairs, preference
 from pure_repro.train.update import all_logprobs, one_pass, sampler_gap, update
 from pure_repro.types import Problem, Rollouts, Steps

@@ -10,16 +10,16 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from pure_repro.config import PolicyGradient, Train
+from pure_repro.models.engine import Engine
+from pure_repro.models.head import TargetHead
+from pure_repro.models.precision import autocast
+from pure_repro.models.ranks import Ranks
 from pure_repro.objective import objective_loss
 from pure_repro.objective.aggregate import token_weights
 from pure_repro.objective.entropy import entropy
 from pure_repro.objective.importance import truncated_importance
 from pure_repro.objective.kl import kl_estimate
 from pure_repro.rollout.batches import microbatches, total_lengths
-from pure_repro.models.engine import Engine
-from pure_repro.models.head import TargetHead
-from pure_repro.models.precision import autocast
-from pure_repro.models.ranks import Ranks
 from pure_repro.types import Rollouts
 
 Reading = Callable[..., tuple[Tensor, ...]]  # (ids, position, attention, last=…) → what was read, each (row, last)
