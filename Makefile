@@ -11,7 +11,7 @@ SCALE ?= paper
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-slow smoke reproduce-table1 table1 prm-negatives prime reward-refinement
-.PHONY: macro-actions expo treg judge combinations compatibility setup-vllm-cpu test-vllm plan-table1 gpu-check ui bench clean
+.PHONY: ingredients macro-actions expo treg judge combinations compatibility setup-vllm-cpu test-vllm plan-table1 gpu-check ui bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -57,6 +57,10 @@ table1: setup ## the committed table: five seeds, 120 steps, into results/table1
 
 prm-negatives: setup ## what the reward model must have seen × credit form (SEEDS=3 STEPS=120 is what is committed)
 	$(BIN)/python -m pure_repro.reproduce prm_negatives seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/prm_negatives
+
+ingredients: STEPS = 200
+ingredients: setup ## what makes min-form hold: mask, whitening, KL, the releases' sets × credit form (SEEDS=5 STEPS=200)
+	$(BIN)/python -m pure_repro.reproduce ingredients seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/ingredients
 
 reward-refinement: setup ## success, ORM, PRM raw, Clip, Delta, Clip-Delta under PPO with a critic (SEEDS=3)
 	$(BIN)/python -m pure_repro.reproduce reward_refinement seeds=$(SEEDS) jobs=$(JOBS) out=$(OUT)/reward_refinement
