@@ -1,6 +1,7 @@
 """Figures: training curves with direct labels, and the grid of ways to break."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from math import ceil, inf
 from pathlib import Path
 from textwrap import fill
@@ -22,6 +23,7 @@ PANELS = {  # metric → title; drawn where the runs have it
 }
 TITLE_WIDTH = 24  # letters, over a panel one in four
 PANELS_IN_A_ROW = 4  # at most
+ARMS_IN_A_ROW = 7
 PLAIN = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
 NEGATIVES = {
     "none": "nothing more",
@@ -49,14 +51,14 @@ def draw_curves(
     collapse in some seeds and not in others have one that no run ever had. The first arm stands behind the others,
     in grey.
     """
-    colours = dict(zip(runs, COLOURS, strict=False))
+    colours = dict(zip(runs, cycle(COLOURS), strict=False))
     logged = {m for m in panels for group in runs.values() for run in group if run.curve(m)[0]}
     explaining = {m: t for m, t in panels.items() if m in logged} or panels  # empty panels where nothing was logged
     with rc_context(STYLE):
-        rows_below = ceil(len(explaining) / PANELS_IN_A_ROW)
-        figure = Figure(figsize=(9, 5.3 + 2.7 * rows_below), layout="constrained")
-        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[2, rows_below])[:, 0]
-        arms = above.subplots(2, (len(runs) + 1) // 2, sharex=True, sharey=True, squeeze=False)
+        rows_above, rows_below = max(2, ceil(len(runs) / ARMS_IN_A_ROW)), ceil(len(explaining) / PANELS_IN_A_ROW)
+        figure = Figure(figsize=(9, 2.65 * rows_above + 2.7 * rows_below), layout="constrained")
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[rows_above, rows_below])[:, 0]
+        arms = above.subplots(rows_above, ceil(len(runs) / rows_above), sharex=True, sharey=True, squeeze=False)
         above.supylabel("sampled accuracy on the validation problems", fontsize=9)
         above.supxlabel(f"grey: {next(iter(labels[row] for row in runs))}; ×: stopped after its collapse", fontsize=9)
         for axis, (row, group) in zip(arms.flat, runs.items(), strict=False):
