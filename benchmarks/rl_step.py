@@ -48,6 +48,7 @@ SETTING = (
     "prm.base_samples=200",
     "prm.broken_examples=50",
     "prm.gate.problems=100",
+    "prm.refits=0",
     "prm.gate.on_fail=warn",
     "reward=mixed_10",
     "reward.answered_share=1",

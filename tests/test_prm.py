@@ -1,7 +1,9 @@
 """The reward model: labels where the model is read, scores that padding does not move, a start that is the base."""
 
 import json
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from pure_repro.config import Gate
 from pure_repro.data.world import check, draw_problems
 from pure_repro.launch.compose import composed
 from pure_repro.models.supervised import IGNORE
-from pure_repro.prm.fit import fit_in_two_stages, token_classifier, training_examples
+from pure_repro.prm.fit import fit_in_two_stages, fit_prm, token_classifier, training_examples
 from pure_repro.prm.gate import GateFailed, as_rollouts, calibration_error, examine, require_pass
 from pure_repro.prm.labels import prm800k_example, world_examples
 from pure_repro.prm.score import mark_step_ends, newline_id, step_scores
@@ -227,6 +229,18 @@ def test_the_head_is_fitted_before_the_rest(policy, tokenizer, monkeypatch):
     changed = {name for name, value in prm.state_dict().items() if not torch.equal(value, before[name])}
     assert {name for name in before if name.startswith("model.layers")} <= changed
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(("wanted", "refits"), [(0.0, 0), (1.0, 2)])
+def test_the_fit_goes_on_while_the_gate_fails(wanted: float, refits: int, small_base: Path, tmp_path: Path):
+    words = ["prm.head_examples=32", "prm.demonstrations=64", "prm.base_samples=16", "prm.gate.max_false_alarms=1"]
+    config = composed(["recipe=smoke", *words, f"prm.gate.min_bad_found={wanted}", "prm.refits=2"])
+    fit_prm(config, small_base, tmp_path)
+    report = json.loads((tmp_path / "gate.json").read_text())
+    assert (report["passed"], report["refits"]) == (refits == 0, refits)
+    passes = (len(json.loads((tmp_path / "losses.json").read_text())) - 1) / (1 + refits)  # one batch for the head
+    most = 64 + 16 + config.prm.zero_step_examples + config.prm.broken_examples  # what did not end is left out
+    assert 64 / 32 <= passes <= math.ceil(most / 32) and passes == int(passes)
 
 
 class Oracle(PreTrainedModel):

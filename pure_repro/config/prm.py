@@ -35,6 +35,7 @@ class EmbeddedPrm(Strict):
     head_examples: Count
     head_fit: Fit
     full_fit: Fit
+    refits: Annotated[int, Field(ge=0)]  # how often the full fit goes on where the gate has failed
     gate: Gate
 
     @model_validator(mode="after")

@@ -140,6 +140,7 @@ def _score(config: Config, values: dict[str, Any], start: dict[str, Any]) -> dic
 ADDED: dict[str, dict[str, Any]] = {
     "model": {"explained": None, "marked": None},
     "data": {"train_difficulty": None},
+    "prm": {"refits": 0},
     "rollout": {"max_prompt_tokens": None},
     "reward": {
         "judges": "steps",

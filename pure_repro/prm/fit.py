@@ -7,6 +7,7 @@ that *should* come next makes it do the arithmetic it judges. Neither is read at
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -37,11 +38,16 @@ def fit_prm(config: Config, base_folder: Path, out: Path) -> None:
     prm = token_classifier(base, config.prm.extra_layers, config.seed)
     losses = fit_in_two_stages(prm, tokenizer, examples, config.prm, config.seed)
     report = examine(prm, base, tokenizer, unseen, config)
+    refits = 0
+    while not report["passed"] and refits < config.prm.refits:
+        refits += 1
+        losses += fit_whole(prm, tokenizer, examples, config.prm, seed=config.seed + 1 + refits)
+        report = examine(prm, base, tokenizer, unseen, config)
 
     prm.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
-    (out / "gate.json").write_text(json.dumps(report, indent=2))
+    (out / "gate.json").write_text(json.dumps(report | {"refits": refits}, indent=2))
     print(in_words(report))
 
 
@@ -123,8 +129,34 @@ def fit_in_two_stages(
     plan: EmbeddedPrm,
     seed: int,
 ) -> list[float]:
-    """Head only, then all weights; ``CE(step) + token_weight·CE(token) + language_weight·CE(next token)``."""
+    """Head only, then all weights; returns the loss of each step."""
     prm.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast as the fused one's
+    prm.model.requires_grad_(False)
+    few = random.Random(seed).sample(examples, plan.head_examples)
+    losses = fit(prm, few, padding(tokenizer), joint_loss(prm, plan), plan.head_fit, seed=seed, label="prm head")
+    prm.model.requires_grad_(True)
+    return losses + fit_whole(prm, tokenizer, examples, plan, seed=seed + 1)
+
+
+def fit_whole(
+    prm: Qwen2ForTokenClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: list[Example],
+    plan: EmbeddedPrm,
+    seed: int,
+) -> list[float]:
+    """All weights, from where they are; returns the loss of each step."""
+    return fit(prm, examples, padding(tokenizer), joint_loss(prm, plan), plan.full_fit, seed=seed, label="prm")
+
+
+def padding(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """What fills each column of a batch up to its longest example."""
+    ignored = dict.fromkeys(("labels", "token_labels", "next_tokens"), IGNORE)
+    return {"input_ids": int(tokenizer.pad_token_id), "attention_mask": 0, **ignored}
+
+
+def joint_loss(prm: Qwen2ForTokenClassification, plan: EmbeddedPrm) -> Callable[[Batch], Tensor]:
+    """``CE(step) + token_weight·CE(token) + language_weight·CE(next token)`` of a batch."""
 
     def loss(batch: Batch) -> Tensor:
         hidden = prm.model(
@@ -138,18 +170,7 @@ def fit_in_two_stages(
             + plan.language_weight * mean_cross_entropy(words, batch["next_tokens"])
         )
 
-    pad = {
-        "input_ids": tokenizer.pad_token_id,
-        "attention_mask": 0,
-        "labels": IGNORE,
-        "token_labels": IGNORE,
-        "next_tokens": IGNORE,
-    }
-    prm.model.requires_grad_(False)
-    few = random.Random(seed).sample(examples, plan.head_examples)
-    losses = fit(prm, few, pad, loss, plan.head_fit, seed=seed, label="prm head")
-    prm.model.requires_grad_(True)
-    return losses + fit(prm, examples, pad, loss, plan.full_fit, seed=seed + 1, label="prm")
+    return loss
 
 
 def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
