@@ -219,12 +219,11 @@ def test_prompts_and_types_change_an_address_where_they_change_something():
         return made_of(composed([*PUT, "stages=[score]", *words]), "score")["score"]
 
     plain = made()
-    assert "prompt" not in plain["benchmarks"][0] and "answer_type" not in plain["benchmarks"][0]
     assert plain["prompt"] == template("pure") == made("score.prompt=pure")["prompt"]
     assert made("score.prompt=pure") == plain and made("prompt=none") != plain
     one = made("score.benchmarks=[{name:math500,prompt:none}]")["benchmarks"][0]
     assert one == plain["benchmarks"][0] | {"prompt": "{question}"}
-    assert made("score.benchmarks=[{name:math500,digest:null}]")["benchmarks"][0]["answer_type"] == "expression"
+    assert made("score.benchmarks=[{name:math500,answer_type:list}]") != plain
 
 
 def test_a_killed_score_ends_like_the_unbroken_one(process, hub_model, own_file, tmp_path):

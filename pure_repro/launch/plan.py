@@ -56,7 +56,7 @@ def made_of(config: Config, stage: str) -> dict:
     Keys without effect are left out, so that runs which differ only in them share the stage: a run without process
     rewards has no credit form, an even clip is one number, a failed gate that stops or warns changes no reward model.
     """
-    values = as_before(config.model_dump(mode="json"))
+    values = config.model_dump(mode="json")
     start = {}
     if isinstance(config.model, Pretrained):  # no stage made it; where it lies, and its name, change nothing
         start = {"model": {"weights": identity(config.model, "model")} | {k: values["model"][k] for k in LOADED}}
@@ -89,20 +89,28 @@ def _reward_model(config: Config, values: dict[str, Any], start: dict[str, Any])
         return {"seed": values["seed"], "prm": fitted}
     if isinstance(config.prm, ImplicitPrm) and config.reward.implicit is not None:
         values["prm"]["beta"] = config.reward.implicit.beta
-    judges = {} if config.reward.judges == "steps" else {"judges": config.reward.judges}
+    judges = {"judges": config.reward.judges}
     return {key: values[key] for key in ("seed", "data", "prm")} | length | judges | start
 
 
 def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:
     """What a training is made of besides its inputs."""
-    keys = ["seed", "data", "rollout", "reward", "advantage", "objective", "train", "watch"]
-    del values["train"]["offload"]
+    keys = [
+        "seed",
+        "data",
+        "rollout",
+        "filter",
+        "reward",
+        "advantage",
+        "macro",
+        "objective",
+        "train",
+        "grading",
+        "watch",
+    ]
+    del values["train"]["offload"], values["grading"]["workers"]
     for key in ("gpu_memory", "max_gap"):  # where a run fits, and when it stops
         values["rollout"].pop(key, None)
-    if config.filter.name != "none":
-        keys.append("filter")
-    if config.macro.name != "token":
-        keys.append("macro")
     if config.reward.overlong is None:
         del values["reward"]["overlong"]
     if isinstance(config.objective, Preference):  # pairs have no advantages
@@ -118,8 +126,6 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
     elif uses_prm(config) and isinstance(config.prm, PretrainedPrm):  # no stage made it
         scorer = values["prm"] | {"path": identity(config.prm, "prm"), "revision": None}
         start = start | {"prm": scorer}
-    if config.grading.profile != "strict":  # the only rules there were when the first runs got their addresses
-        keys.append("grading")
     return {key: values[key] for key in keys} | start
 
 
@@ -133,68 +139,6 @@ def _score(config: Config, values: dict[str, Any], start: dict[str, Any]) -> dic
             one["content"] = file_digest(Path(one.pop("path")))
     keys = ["score", "grading", *(["data"] if config.score.embedded else [])]
     return {key: values[key] for key in keys} | start
-
-
-# Keys that came after the first committed runs, with what the code did before: there they are no part of an address, so
-# that the stages of those runs are still found.
-ADDED: dict[str, dict[str, Any]] = {
-    "model": {"explained": None, "marked": None},
-    "data": {"train_difficulty": None},
-    "prm": {"refits": 0},
-    "rollout": {"max_prompt_tokens": None},
-    "reward": {
-        "judges": "steps",
-        "right": 1.0,
-        "wrong": 0.0,
-        "keep_groups": "all",
-        "implicit": None,
-        "judge": None,
-    },
-    "advantage": {"penalty": "none", "whiten_eps": 1e-8},
-    "objective": {"max_mean_ratio": None, "importance_cap": None},
-    "train": {
-        "beta1": 0.9,
-        "attention": "eager",
-        "gradient_checkpointing": False,
-        "packing": False,
-        "chunked_logprobs": False,
-        "compile": False,
-        "deepspeed": None,
-    },
-}
-
-
-def set_as_before(one: dict[str, Any]) -> dict[str, Any]:
-    """A set without added keys that change nothing: how references are read shows in their digest.
-
-    >>> set_as_before({"name": "math500", "digest": "b1949b", "answer_type": "expression", "prompt": None})
-    {'name': 'math500', 'digest': 'b1949b'}
-    """
-    changes_nothing = {"prompt": one.get("prompt") is None, "answer_type": one.get("digest") is not None}
-    return {k: v for k, v in one.items() if not changes_nothing.get(k)}
-
-
-def as_before(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a configuration without added keys that change nothing.
-
-    >>> as_before({"train": {"beta1": 0.9, "steps": 60}, "objective": {"max_mean_ratio": 10.0}})
-    {'train': {'steps': 60}, 'objective': {'max_mean_ratio': 10.0}}
-    """
-    kept = {
-        group: {k: v for k, v in keys.items() if k not in ADDED.get(group, {}) or v != ADDED[group][k]}
-        if isinstance(keys, dict)
-        else keys
-        for group, keys in values.items()
-    }
-    for group, key in (("score", "benchmarks"), ("data", "validation")):
-        if key in kept.get(group, {}):
-            kept[group][key] = [set_as_before(one) for one in kept[group][key]]
-    if (objective := kept.get("objective")) and "rollout" in kept:
-        if objective["temperature"] == kept["rollout"]["temperature"]:
-            del objective["temperature"]
-        if "kl" in objective and objective["kl"]["clamp"] is None:
-            objective["kl"] = {k: v for k, v in objective["kl"].items() if k != "clamp"}
-    return kept
 
 
 def judged_by(config: Config) -> dict[str, Any]:
