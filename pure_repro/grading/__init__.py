@@ -12,7 +12,7 @@ deadline; they start at the first such answer. Importing this package imports ne
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pure_repro.grading.pool import Job, shared_pool
 from pure_repro.grading.profiles import PROFILES, rules
@@ -20,21 +20,23 @@ from pure_repro.grading.verdict import Status, Verdict
 
 __all__ = ["PROFILES", "Status", "Verdict", "answers_match", "extract_answer", "grade", "grade_many"]
 
+Judge = Callable[[str, str, float, float], Verdict | None]
+
 NO_ANSWER = Verdict("no_answer", None, "no complete answer")
 
 
-def extract_answer(response: str, profile: str = "strict") -> str | None:
+def extract_answer(response: object, profile: str = "strict") -> str | None:
     r"""The answer that a whole response gives, ``None`` where it gives none.
 
     >>> extract_answer(r"so \boxed{1}, no: \boxed{\frac{1}{2}}.")
     '\\frac{1}{2}'
     """
-    return rules(profile).extract(response)
+    return rules(profile).extract(response) if isinstance(response, str) else None
 
 
 def grade(
-    response: str,
-    reference: str,
+    response: object,
+    reference: object,
     profile: str = "strict",
     *,
     rel_tol: float = 0.0,
@@ -49,7 +51,9 @@ def grade(
     max(rel_tol · max(|answer|, |reference|), abs_tol). Zero, the default, compares exactly. ``deadline`` is in
     seconds per answer; ``memory_mib`` bounds each worker.
 
-    Raises ``ValueError`` for an unknown profile, ``RuntimeError`` where a worker cannot start.
+    Whatever is given gets a verdict: a response that is no text has no answer, a number as the reference is its
+    digits, and any other reference that is no text is a ``bad_reference``. Raises ``ValueError`` for an unknown
+    profile, ``RuntimeError`` where a worker cannot start.
 
     >>> grade("The area is 12.", "12").status, grade("The area is 12.", "12", "published").status
     ('no_answer', 'correct')
@@ -68,8 +72,8 @@ def grade(
 
 
 def answers_match(
-    answer: str,
-    reference: str,
+    answer: object,
+    reference: object,
     profile: str = "strict",
     *,
     rel_tol: float = 0.0,
@@ -83,17 +87,17 @@ def answers_match(
     >>> answers_match(r"\{1, 2\}", "2,1"), answers_match("(1,2)", "(2,1)"), answers_match("0.333", r"\frac13")
     (True, False, False)
     """
-    tolerance = {"rel_tol": rel_tol, "abs_tol": abs_tol}
-    verdict = rules(profile).judge(answer, reference, **tolerance)
+    text, target = answer if isinstance(answer, str) else None, as_text(reference)
+    verdict = at_once(rules(profile).judge, text, target, rel_tol, abs_tol)
     if verdict is None:
-        job: Job = {"profile": profile, "answer": answer, "reference": reference, **tolerance}
+        job = {"profile": profile, "answer": text, "reference": target, "rel_tol": rel_tol, "abs_tol": abs_tol}
         verdict = shared_pool(workers, memory_mib, os.getpid()).ask(job, deadline)
     return verdict.correct
 
 
 def grade_many(
-    responses: Sequence[str],
-    references: Sequence[str],
+    responses: Sequence[object],
+    references: Sequence[object],
     profile: str = "strict",
     *,
     rel_tol: float = 0.0,
@@ -108,17 +112,44 @@ def grade_many(
     ['same number', 'another number']
     """
     profile_rules = rules(profile)
-    tolerance = {"rel_tol": rel_tol, "abs_tol": abs_tol}
     verdicts: list[Verdict | None] = []
     jobs: dict[int, Job] = {}
     for i, (response, reference) in enumerate(zip(responses, references, strict=True)):
-        answer = profile_rules.extract(response)
-        verdict = NO_ANSWER if answer is None else profile_rules.judge(answer, reference, **tolerance)
+        answer = profile_rules.extract(response) if isinstance(response, str) else None
+        target = as_text(reference)
+        verdict = at_once(profile_rules.judge, answer, target, rel_tol, abs_tol)
         verdicts.append(verdict)
         if verdict is None:
-            jobs[i] = {"profile": profile, "answer": answer, "reference": reference, **tolerance}
+            jobs[i] = {
+                "profile": profile, "answer": answer, "reference": target, "rel_tol": rel_tol, "abs_tol": abs_tol,
+            }  # fmt: skip
     if jobs:
         pool = shared_pool(workers, memory_mib, os.getpid())
         for i, verdict in zip(jobs, pool.ask_all(list(jobs.values()), deadline), strict=True):
             verdicts[i] = verdict
     return [verdict for verdict in verdicts if verdict is not None]
+
+
+def as_text(reference: object) -> str | None:
+    """A reference as text: a number is its digits, ``None`` what is neither.
+
+    >>> as_text("x"), as_text(27), as_text([27])
+    ('x', '27', None)
+    """
+    return str(reference) if isinstance(reference, str | int | float) else None
+
+
+def at_once(judge: Judge, answer: str | None, reference: str | None, rel_tol: float, abs_tol: float) -> Verdict | None:
+    """The verdict that needs no algebra, or ``None``.
+
+    Whatever goes wrong here is left to a worker, too, where it costs this one answer its verdict and no other: a
+    caller that is deep in its own stack, say, has less room for ours.
+    """
+    if answer is None:
+        return NO_ANSWER
+    if reference is None:
+        return Verdict("bad_reference", answer, "the reference is no text")
+    try:
+        return judge(answer, reference, rel_tol, abs_tol)
+    except Exception:
+        return None

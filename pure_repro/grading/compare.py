@@ -20,8 +20,10 @@ from pure_repro.grading.nodes import (
     Region,
     Relation,
     Text,
+    parts,
 )
 from pure_repro.grading.tex import Unparsable
+from pure_repro.grading.whitelist import explicit
 
 # what a unit multiplies its number by, for an answer that gives the number alone
 SCALE = {"%": r"\frac{1}{100}", "°": r"\frac{\pi}{180}"}
@@ -39,6 +41,10 @@ class Algebra:
     This one decides nothing: it serves the caller's own process, where no answer may take long. Workers use
     ``sympy_algebra.SympyAlgebra``.
     """
+
+    def read(self, latex: str) -> None:
+        """Raises ``Unparsable`` where an expression is none, as far as that can be told without algebra."""
+        explicit(latex)
 
     def equal(self, left: str, right: str, rel_tol: float, abs_tol: float) -> bool:
         """Whether two expressions are equal."""
@@ -192,6 +198,24 @@ class Comparison:
     def same_quotient(self, ratio: Ratio, leaf: Leaf) -> bool:
         """``3 : 2`` and 3/2."""
         return len(ratio.parts) == 2 and self.equal(quotient(*ratio.parts), leaf.latex)
+
+
+def read(node: Node, algebra: Algebra) -> bool:
+    """Try every expression of an answer; of several readings one is enough.
+
+    Raises ``Unparsable`` for the first that is none.
+    """
+    if isinstance(node, Leaf):
+        algebra.read(node.latex)
+    elif isinstance(node, Relation):
+        for side in node.sides:
+            algebra.read(side)
+    elif isinstance(node, Either):
+        some(partial(read, option, algebra) for option in node.options)
+    else:
+        for part in parts(node):
+            read(part, algebra)
+    return True
 
 
 def scaled(leaf: Leaf) -> str:

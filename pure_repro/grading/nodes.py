@@ -1,5 +1,6 @@
 """What an answer can be. ``parse`` makes these from LaTeX, ``compare`` tells whether two of them are equal."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -113,3 +114,17 @@ class Either:
 
 
 Node = Leaf | Text | Choice | Based | Ratio | Clock | Group | Matrix | Bag | Region | Named | Relation | About | Either
+
+
+def parts(node: Node) -> Iterator[Node]:
+    """The nodes directly inside a node.
+
+    >>> list(parts(Named("x", Leaf("5"))))
+    [Leaf(latex='5', unit='')]
+    """
+    pending = [*vars(node).values()]
+    for value in pending:
+        if isinstance(value, tuple):
+            pending.extend(value)
+        elif isinstance(value, Node):
+            yield value

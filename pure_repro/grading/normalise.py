@@ -163,14 +163,19 @@ def brace_arguments(text: str) -> str:
     >>> brace_arguments(r"\frac12"), brace_arguments(r"\frac{270}7"), brace_arguments(r"\sqrt2 x^10")
     ('\\frac{1}{2}', '\\frac{270}{7}', '\\sqrt{2} x^{10}')
     """
+    return braced(text, DEEPEST)
+
+
+def braced(text: str, depth: int) -> str:
+    """``brace_arguments`` for arguments that nest up to ``depth`` deep."""
     out, i = "", 0
     while i < len(text):
-        piece, i = braced_token(text, i)
+        piece, i = braced_token(text, i, depth)
         out += piece
     return out
 
 
-def braced_token(text: str, i: int) -> tuple[str, int]:
+def braced_token(text: str, i: int, depth: int) -> tuple[str, int]:
     """The token at ``i`` with its arguments, braced, and where it ends."""
     token = TOKEN.match(text, i)[0]  # type: ignore[index]  # matches any character
     i += len(token)
@@ -178,13 +183,18 @@ def braced_token(text: str, i: int) -> tuple[str, int]:
         token += f"[{index[1].strip()}]"
         i = index.end()
     for _ in range(ARGUMENTS.get(token.split("[")[0], 0)):
-        argument, i = braced_argument(text, i, digits=token != r"\frac" and token != r"\binom")
+        argument, i = braced_argument(text, i, depth - 1, digits=token != r"\frac" and token != r"\binom")
         token += argument
     return token, i
 
 
-def braced_argument(text: str, i: int, digits: bool) -> tuple[str, int]:
-    """The argument at or after ``i`` in braces, and where it ends."""
+def braced_argument(text: str, i: int, depth: int, digits: bool) -> tuple[str, int]:
+    r"""The argument at or after ``i`` in braces, and where it ends.
+
+    Raises ``Unparsable`` where there is none, or arguments of arguments nest too deep (``\sqrt\sqrt\sqrt…``).
+    """
+    if not depth:
+        raise Unparsable(f"nests deeper than {DEEPEST} arguments")
     while text[i : i + 1] == " ":
         i += 1
     if i == len(text):
@@ -193,10 +203,12 @@ def braced_argument(text: str, i: int, digits: bool) -> tuple[str, int]:
         end = closing_brace(text, i)
         if end is None:
             raise Unparsable("a brace is not closed")
-        return "{" + brace_arguments(text[i + 1 : end]).strip() + "}", end + 1
+        return "{" + braced(text[i + 1 : end], depth).strip() + "}", end + 1
     if digits and (number := DIGITS.match(text, i)):
         return "{" + number[0] + "}", number.end()
-    token, end = braced_token(text, i)
+    if text[i] in "^_":
+        raise Unparsable("an argument is missing")
+    token, end = braced_token(text, i, depth)
     return "{" + token + "}", end
 
 

@@ -22,7 +22,7 @@ from pure_repro.grading.verdict import Verdict
 START_LIMIT = 120.0  # seconds that a worker may take to import sympy
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
-Job = dict[str, str | float]  # profile, answer, reference, rel_tol, abs_tol
+Job = dict[str, str | float | None]  # profile, answer, reference, rel_tol, abs_tol
 
 
 class Lost(Exception):

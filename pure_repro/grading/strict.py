@@ -4,7 +4,7 @@ Exact, unless a tolerance is asked for: ``0.333`` is not 1/3.
 """
 
 from pure_repro.grading.cheap import decide
-from pure_repro.grading.compare import Algebra, Comparison, Undecided
+from pure_repro.grading.compare import Algebra, Comparison, Undecided, read
 from pure_repro.grading.extract import last_boxed
 from pure_repro.grading.normalise import normalise
 from pure_repro.grading.parse import parse
@@ -24,18 +24,36 @@ def judge(
     >>> judge(r"\sqrt{8}", r"2\sqrt{2}") is None
     True
     """
+    algebra = algebra or Algebra()
     equal = decide(answer, reference, rel_tol, abs_tol)
     if equal is not None:
         return Verdict("correct" if equal else "wrong", answer, "same number" if equal else "another number")
     try:
         if same_text(answer, reference):
             return Verdict("correct", answer, "same text")
-        equal = Comparison(algebra or Algebra(), rel_tol, abs_tol).same(parse(answer), parse(reference))
+        equal = Comparison(algebra, rel_tol, abs_tol).same(parse(answer), parse(reference))
     except Undecided:
         return None
     except Unparsable as error:
-        return Verdict("unparsable", answer, str(error))
-    return Verdict("correct" if equal else "wrong", answer, "equal" if equal else "not equal")
+        fault = unreadable(reference, algebra)
+        return Verdict("bad_reference", answer, fault) if fault else Verdict("unparsable", answer, str(error))
+    if equal:
+        return Verdict("correct", answer, "equal")
+    fault = unreadable(reference, algebra)
+    return Verdict("bad_reference", answer, fault) if fault else Verdict("wrong", answer, "not equal")
+
+
+def unreadable(reference: str, algebra: Algebra) -> str | None:
+    r"""What of a reference the checker cannot read, ``None`` where it can read all of it.
+
+    >>> unreadable(r"\sum_{k=1}^n k", Algebra()), unreadable("x=5", Algebra())
+    ("'=' is not in an answer's vocabulary", None)
+    """
+    try:
+        read(parse(reference), algebra)
+    except Unparsable as error:
+        return str(error)
+    return None
 
 
 def same_text(answer: str, reference: str) -> bool:

@@ -157,6 +157,10 @@ class SympyAlgebra(Algebra):
     (True, False)
     """
 
+    def read(self, latex: str) -> None:
+        """Raises ``Unparsable`` where an expression is none or has no value."""
+        expression(latex)
+
     def equal(self, left: str, right: str, rel_tol: float, abs_tol: float) -> bool:
         """The same value; of two numbers, one within a tolerance that is not 0."""
         one, other = expression(left), expression(right)

@@ -67,8 +67,8 @@ def explicit(latex: str) -> str:
             raise Unparsable(f"{match['other']!r} is not in an answer's vocabulary")
         if not match["blank"]:
             tokens.append(match[0])
-    if len(tokens) > MOST_TOKENS:
-        raise Unparsable(f"more than {MOST_TOKENS} signs")
+        if len(tokens) > MOST_TOKENS:
+            raise Unparsable(f"more than {MOST_TOKENS} signs")
     return Rewriter(tokens).whole()
 
 
@@ -99,15 +99,11 @@ class Rewriter:
 
     def sum(self, closing: str) -> str:
         """Terms with signs between them."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise Unparsable(f"nests deeper than {DEEPEST} brackets")
         text = self.sign() + self.product(closing)
         while self.peek() in SUMS:
             operator = self.take()
             sign = self.sign()
             text += f"{operator}({sign}{self.product(closing)})" if sign else operator + self.product(closing)
-        self.depth -= 1
         return text
 
     def sign(self) -> str:
@@ -133,7 +129,10 @@ class Rewriter:
         return token in (")", "]", "}", r"\rfloor", r"\rceil")
 
     def power(self, closing: str) -> str:
-        """A factor with its exponents and factorials."""
+        """A factor with its exponents and factorials; every nesting goes through here."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unparsable(f"nests deeper than {DEEPEST} brackets")
         text = self.mixed() or self.factor(closing)
         while (token := self.peek()) in ("^", "!", r"\degree"):
             self.take()
@@ -142,6 +141,7 @@ class Rewriter:
                 text = f"{base}^{{{self.group('{')}}}"
             else:
                 text = f"({base}!)" if token == "!" else rf"({base}\cdot {PI}/180)"
+        self.depth -= 1
         return text
 
     def mixed(self) -> str:

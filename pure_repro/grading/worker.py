@@ -45,7 +45,7 @@ def judge(profile: str, answer: str, reference: str, **options: object) -> Verdi
     except MemoryError:
         os._exit(1)
     except Exception as error:  # sympy raises many kinds, and none may cost another answer its verdict
-        verdict = Verdict("unparsable", answer, f"{type(error).__name__} in sympy")
+        verdict = Verdict("unparsable", answer, f"{type(error).__name__} in the checker")
     if verdict.status == "unparsable" and memory_used() > AT_THE_BOUND:
         os._exit(1)  # an allocation that failed inside sympy comes out as an error of its own
     return verdict
