@@ -34,12 +34,13 @@ from pure_repro.launch.compose import composed
 from pure_repro.launch.shapes import from_config
 from pure_repro.models.engine import open_engine
 from pure_repro.models.head import install_target_head
+from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import load_policy
 from pure_repro.models.precision import has_fast_bf16, sampling_copy, sampling_dtype
 from pure_repro.models.ranks import ALONE, placed
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.track.manifest import environment, write_json
-from pure_repro.train.update import all_logprobs, update
+from pure_repro.train.update import update
 from pure_repro.types import Problem, Rollouts
 
 # Dense bfloat16 TFLOP/s by a part of the device's name, the more special name first.

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from pure_repro.rollout.batches import microbatches, total_lengths
-from pure_repro.train.update import token_logprobs
+from pure_repro.models.batches import microbatches, total_lengths
+from pure_repro.models.logprobs import token_logprobs
 from pure_repro.types import Rollouts
 
 SIDES = ("as they come", "sorted", "packed")

@@ -140,21 +140,19 @@ def medians(marks: list[tuple[float, float]]) -> dict[str, float]:
 
 def measure_ours(config: Config, ranks: "Ranks", warmup: int, steps: int) -> dict:
     """Our loop, and its phases."""
-    from pure_repro.train.loop import experience
-    from pure_repro.train.run import Run
+    from pure_repro.train.open import open_training
 
     folders = plan(config)
     with tempfile.TemporaryDirectory() as out:
-        run = Run.open(config, folders["base"].folder / "model", folders["prm"].folder / "model", Path(out), ranks)
+        run = open_training(config, folders["base"].folder / "model", folders["prm"].folder / "model", Path(out), ranks)
         marks, phases, lengths = [], [], []
         for _ in range(warmup + steps):
-            problems, rollouts, ends, rewards, _ = experience(run)
-            lesson = run.lesson(rewards, rollouts, ends)
-            outcome = run.update(rollouts, rewards, lesson)
-            phases.append(run.seconds)
-            run.record(problems, rollouts, ends, rewards, lesson.advantages, outcome)
+            batch = run.advantages.of(run.experience.batch())
+            metrics = run.learners.learn(batch)
+            phases.append(dict(run.context.clock.seconds))
+            run.recorder.record(batch, metrics)
             marks.append((time.perf_counter(), time.process_time()))
-            lengths.append(rollouts.mask.sum(dim=1).float().mean().item())
+            lengths.append(batch.rollouts.mask.sum(dim=1).float().mean().item())
     split = {phase: statistics.median(row.get(phase, 0.0) for row in phases[warmup:]) for phase in PHASES}
     return medians(marks[warmup - 1 :]) | {"tokens": statistics.mean(lengths[warmup:]), "phases": split}
 
@@ -169,7 +167,7 @@ def measure_trl(config: Config, warmup: int, steps: int, *, tuned: bool) -> dict
     from pure_repro.data.order import indices_at
     from pure_repro.data.world import draw_problems
     from pure_repro.models.policy import load_policy
-    from pure_repro.train.run import load_prm
+    from pure_repro.prm.open import load_prm
 
     folders, data, train = plan(config), config.data, config.train
     _, tokenizer = load_policy(folders["base"].folder / "model", config.model)

@@ -11,11 +11,12 @@ from pure_repro.advantage.whiten import whiten
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import composed
 from pure_repro.models.checkpoint import Progress
+from pure_repro.models.companion import drop_older_states, load_companions, save_companions
 from pure_repro.models.engine import open_engine
 from pure_repro.models.policy import load_policy
 from pure_repro.models.ranks import ALONE
 from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.train.companion import Lesson, drop_older_states, load_companions, open_companions, save_companions
+from pure_repro.train.companions import open_companions
 from pure_repro.train.critic import ValueModel
 from pure_repro.train.update import update
 
@@ -112,9 +113,3 @@ def test_policy_and_critic_learn_from_each_other(small_base: Path, float32: None
         foreseen.append(told["critic/explained_variance"])
     assert sum(earned[-5:]) / 5 > 0.25 + sum(earned[:5]) / 5
     assert min(foreseen[-5:]) > 0.5
-
-
-def test_a_lesson_of_some_responses() -> None:
-    lesson = Lesson(torch.tensor([[1.0], [2.0]]), {"critic": {"values": torch.tensor([[3.0], [4.0]])}})
-    some = lesson.rows(torch.tensor([False, True]))
-    assert some.advantages.tolist() == [[2.0]] and some.companions["critic"]["values"].tolist() == [[4.0]]

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pure_repro.launch.compose import composed
 from pure_repro.launch.group import freeze
+from pure_repro.models.batches import total_lengths
 from pure_repro.models.ranks import ALONE
-from pure_repro.rollout.batches import total_lengths
 
 GOLDEN = ROOT / "tests" / "golden" / "trajectory.json"
 Trajectory = tuple[list[float], dict[str, Tensor]]

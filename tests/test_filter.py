@@ -1,14 +1,15 @@
 """Prompt filters by hand, and how draws of problems fill a step."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from pure_repro.config import Config
 from pure_repro.filter import prompt_filter
 from pure_repro.launch.compose import composed
-from pure_repro.train.draws import Draw, chosen, passes, wanting
-from pure_repro.train.run import Rewards
-from pure_repro.types import Problem, Rollouts, Steps
+from pure_repro.train.experience import filled, needs_more, passes
+from pure_repro.types import Batch, Outcomes, Problem, Rollouts, Steps, Stream
 
 SAMPLES = 4
 
@@ -22,16 +23,17 @@ def config(*words: str) -> Config:
 DIFFERING = config("filter=differing", "filter.max_rounds=3")
 
 
-def draw(right: dict[str, int], length: int = 3, unknown: str = "", paid: bool = True) -> Draw:
+def draw(right: dict[str, int], length: int = 3, unknown: str = "", paid: bool = True) -> Batch:
     """A draw of problems with so many right responses each; problem, length and place are written into the tokens."""
     batch = len(right) * SAMPLES
     group = torch.arange(len(right)).repeat_interleave(SAMPLES)
     names = torch.tensor([ord(name) for name in right])
     mask = torch.ones(batch, length, dtype=torch.bool)
-    outcome = torch.tensor([float(i < count) for count in right.values() for i in range(SAMPLES)])
+    outcome = [float(i < count) for count in right.values() for i in range(SAMPLES)]
     known = torch.tensor([name not in unknown for name in right]).repeat_interleave(SAMPLES)
-    end = torch.full((batch, 1), length - 1)
-    return Draw(
+    everybody = torch.ones(batch, dtype=torch.bool)
+    steps = Steps(end=torch.full((batch, 1), length - 1), mask=torch.ones(batch, 1, dtype=torch.bool))
+    return Batch(
         problems=[Problem(name, "1+1", "2") for name in right],
         rollouts=Rollouts(
             prompt=names[group][:, None],
@@ -39,16 +41,16 @@ def draw(right: dict[str, int], length: int = 3, unknown: str = "", paid: bool =
             tokens=names[group][:, None].expand(batch, length).clone(),
             mask=mask,
             logprobs=torch.zeros(batch, length),
-            finished=torch.ones(batch, dtype=torch.bool),
+            finished=everybody,
             group=group,
         ),
-        steps=Steps(end=end, mask=torch.ones(batch, 1, dtype=torch.bool)),
-        rewards=Rewards(
-            process=names[group][:, None].float(),
-            outcome=outcome if paid else None,
-            known=known if paid else None,
-            kept=torch.ones(batch, dtype=torch.bool),
-        ),
+        steps=steps,
+        responses=[name for name in right for _ in range(SAMPLES)],
+        verdicts=["correct" if one else "wrong" for one in outcome],
+        kept=everybody,
+        streams={"process": Stream(names[group][:, None].float(), steps, everybody, 1.0, credited=True)},
+        outcomes=Outcomes(torch.tensor(outcome), known) if paid else None,
+        metrics={"judge/asked": 1.0},
     )
 
 
@@ -77,36 +79,47 @@ def test_a_problem_without_an_answer_is_not_judged():
 
 def test_draws_go_on_until_a_step_is_full_or_may_draw_no_more():
     good, half, bad = draw({"a": 1, "b": 2}), draw({"c": 0, "d": 3}), draw({"e": 4, "f": 0})
-    assert wanting([], DIFFERING)
-    assert not wanting([good], DIFFERING)
-    assert wanting([half], DIFFERING) and not wanting([half, half], DIFFERING)
-    assert wanting([bad, half], DIFFERING) and not wanting([bad, half, bad], DIFFERING)
-    assert not wanting([bad], config("filter=none"))
+    assert needs_more([], DIFFERING)
+    assert not needs_more([good], DIFFERING)
+    assert needs_more([half], DIFFERING) and not needs_more([half, half], DIFFERING)
+    assert needs_more([bad, half], DIFFERING) and not needs_more([bad, half, bad], DIFFERING)
+    assert not needs_more([bad], config("filter=none"))
 
 
 def test_what_passed_fills_the_step_in_order_and_padding_joins_the_lengths():
-    made = chosen([draw({"a": 0, "b": 2}, length=2), draw({"c": 4, "d": 1}, length=5)], DIFFERING)
+    made = filled([draw({"a": 0, "b": 2}, length=2), draw({"c": 4, "d": 1}, length=5)], DIFFERING)
     assert [problem.id for problem in made.problems] == ["b", "d"]
     assert made.rollouts.group.tolist() == [0] * 4 + [1] * 4
     assert [chr(row[0]) for row in made.rollouts.tokens.tolist()] == list("bbbbdddd")
     assert made.rollouts.mask.sum(dim=1).tolist() == [2] * 4 + [5] * 4
     assert made.steps.end[:, 0].tolist() == [1] * 4 + [4] * 4
-    assert made.rewards.process[:, 0].tolist() == [ord("b")] * 4 + [ord("d")] * 4
-    assert made.rewards.outcome.tolist() == [1, 1, 0, 0, 1, 0, 0, 0]
-    assert made.drawn == {"drawn/rounds": 2, "drawn/passed": 0.5, "drawn/accuracy": 7 / 16}
+    assert made.streams["process"].rewards[:, 0].tolist() == [ord("b")] * 4 + [ord("d")] * 4
+    assert made.outcomes.right.tolist() == [1, 1, 0, 0, 1, 0, 0, 0]
+    assert made.responses == list("bbbbdddd") and made.verdicts[:3] == ["correct", "correct", "wrong"]
+    drawn = {"drawn/rounds": 2, "drawn/passed": 0.5, "drawn/accuracy": 7 / 16}
+    assert made.metrics == drawn | {"judge/asked": 2.0}, "the numbers of draws add up"
 
 
 def test_where_too_few_pass_the_first_of_the_others_fill_the_step():
-    made = chosen([draw({"a": 0, "b": 4}), draw({"c": 0, "d": 3}), draw({"e": 0, "f": 0})], DIFFERING)
+    made = filled([draw({"a": 0, "b": 4}), draw({"c": 0, "d": 3}), draw({"e": 0, "f": 0})], DIFFERING)
     assert [problem.id for problem in made.problems] == ["d", "a"]
     assert len(made.rollouts.tokens) == 8
 
 
 def test_without_a_filter_a_draw_goes_through_untouched():
     one = draw({"a": 0, "b": 4})
-    made = chosen([one], config("filter=none"))
-    assert made.problems == one.problems and made.drawn == {}
-    for before, after in ((one.rollouts, made.rollouts), (one.steps, made.steps), (one.rewards, made.rewards)):
-        columns = [(value, vars(after)[name]) for name, value in vars(before).items() if torch.is_tensor(value)]
-        assert all(torch.equal(one, other) for one, other in columns)
-    assert chosen([draw({"a": 0, "b": 4}, paid=False)], config("filter=none")).rewards.outcome is None
+    assert filled([one], config("filter=none")) is one
+
+
+def test_rows_take_all_that_belongs_to_them():
+    one = replace(draw({"a": 1, "b": 3}), advantages=torch.arange(8.0)[:, None].expand(8, 3))
+    one = replace(one, columns={"critic": {"values": torch.arange(8.0)}})
+    for rows in (torch.tensor([1, 4]), torch.arange(8) % 3 == 1, slice(1, 8, 3)):
+        some = one.rows(rows)
+        numbers = torch.arange(8)[rows]
+        assert some.responses == [one.responses[i] for i in numbers] and len(some) == len(numbers)
+        assert torch.equal(some.advantages[:, 0], numbers.float())
+        assert torch.equal(some.columns["critic"]["values"], numbers.float())
+        assert torch.equal(some.outcomes.right, one.outcomes.right[numbers])
+        assert torch.equal(some.streams["process"].rewards, one.streams["process"].rewards[numbers])
+        assert [problem.id for problem in some.asked] == some.responses

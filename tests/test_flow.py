@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from pure_repro.config import Config
+from pure_repro.data.answered import hide_answers
 from pure_repro.launch.compose import composed
 from pure_repro.launch.plan import plan
-from pure_repro.reward.answered import hide_answers
 from pure_repro.train.journal import Journal
 from pure_repro.types import Problem
 

@@ -21,13 +21,14 @@ from transformers import (
 )
 
 from pure_repro.config import ConfigError, Mathematics, PretrainedPrm
+from pure_repro.data.answered import with_known_answers
 from pure_repro.data.source import training
 from pure_repro.launch.compose import composed
 from pure_repro.prm.gate import as_rollouts
 from pure_repro.prm.score import mark_step_ends, newline_id
-from pure_repro.prm.scorer import TwoLayerClassifier, load_scorer, steps_as_text
-from pure_repro.reward.answered import told
+from pure_repro.prm.scorer import TwoLayerClassifier, load_scorer
 from pure_repro.rollout.steps import separator_ids, split_steps
+from pure_repro.rollout.text import step_texts
 from pure_repro.types import Problem
 
 END = "<|endoftext|>"
@@ -125,7 +126,7 @@ def test_merged_separators_are_one_token(words):
         assert len(words.encode(text)) == 1 and words.encode(text)[0] in separator_ids(words)
     rollouts, steps = responded(words)
     assert steps.mask.sum(dim=1).tolist() == [3, 2, 1], "separators + 1"
-    assert steps_as_text(words, rollouts, steps) == [
+    assert step_texts(words, rollouts, steps) == [
         ["It is 7.", "Twice is 14:", "so \\boxed{14}"],
         ["So $x = 2$.", ""],
         [""],
@@ -287,11 +288,11 @@ def test_the_real_file_is_as_published():
     assert len(source.problems) == 8523 and len({" ".join(p.question.split()) for p in source.problems}) == 8521
     assert source.answered is not None and len(source.answered) == 879
     assert sum(p.answer is None for p in source.problems) == 2, "the file itself has no answer to two"
-    shown = told(source, 0.1, seed=1)
+    shown = with_known_answers(source, 0.1, seed=1)
     assert sum(p.answer is not None for p in shown) == 879
-    assert shown == told(source, 0.1, seed=2), "the file decides, not the seed"
-    assert sum(p.answer is not None for p in told(source, 1.0, seed=1)) == 8521
+    assert shown == with_known_answers(source, 0.1, seed=2), "the file decides, not the seed"
+    assert sum(p.answer is not None for p in with_known_answers(source, 1.0, seed=1)) == 8521
     drawn = training(mathematics(FILE / "math8k_879_answers.json", "data=math_lv3to5"), seed=1)
-    assert sum(p.answer is not None for p in told(drawn, 0.1, seed=1)) in (850, 851, 852)
+    assert sum(p.answer is not None for p in with_known_answers(drawn, 0.1, seed=1)) in (850, 851, 852)
     with pytest.raises(ConfigError, match=r"answered_share=0\.5, and the file of data\.path answers 0\.103"):
-        told(source, 0.5, seed=1)
+        with_known_answers(source, 0.5, seed=1)

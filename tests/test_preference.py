@@ -18,6 +18,8 @@ from pure_repro.launch.compose import composed
 from pure_repro.launch.plan import plan
 from pure_repro.launch.stages import run_stages
 from pure_repro.models.engine_local import LocalEngine
+from pure_repro.models.logprobs import all_logprobs
+from pure_repro.models.optimize import one_pass
 from pure_repro.models.ranks import ALONE
 from pure_repro.objective.dpo import dpo
 from pure_repro.objective.likelihood import negative_likelihood
@@ -27,7 +29,6 @@ from pure_repro.rollout.steps import separator_ids, split_steps
 from pure_repro.train.base import base_tokenizer, demonstrations, reaches
 from pure_repro.train.positives import answer_after, expert_chains
 from pure_repro.train.terms import Side, likelihood, pairs, preference
-from pure_repro.train.update import all_logprobs, one_pass
 from pure_repro.types import Rollouts
 
 ASKED = ("model=tiny_asked", "reward=verifiable")

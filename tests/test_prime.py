@@ -22,13 +22,13 @@ from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import ConfigError, composed
 from pure_repro.launch.plan import plan
 from pure_repro.models.engine_local import LocalEngine
+from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.ranks import ALONE
-from pure_repro.reward.implicit import by_largest_return, implicit_rewards, outcome_losses, ranked_right
+from pure_repro.reward.implicit_rewards import by_largest_return, implicit_rewards, outcome_losses, ranked_right
+from pure_repro.reward.outcome_model import OutcomeModel
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import token_steps
-from pure_repro.train.outcome_model import OutcomeModel
-from pure_repro.train.run import Run
-from pure_repro.train.update import all_logprobs
+from pure_repro.train.record import Recorder
 from pure_repro.types import Rollouts, Steps
 
 CONFIG = composed([])
@@ -234,15 +234,15 @@ def test_a_run_that_broke_off_ends_like_the_unbroken_one(monkeypatch, tmp_path, 
     words = ("train.steps=5", "train.checkpoint_every=2", "filter=accuracy_band", "filter.max_rounds=2")
     words += ("reward.implicit.scale=largest_return",)
     whole = metrics(monkeypatch, tmp_path / "whole", *words)
-    record = Run.record
+    record = Recorder.record
 
-    def broken_off(run: Run, *args: object) -> dict[str, str]:
-        if run.progress.step == 4:
+    def broken_off(recorder: Recorder, *args: object) -> dict[str, str]:
+        if recorder.context.progress.step == 4:
             raise KeyboardInterrupt
-        return record(run, *args)
+        return record(recorder, *args)
 
     with monkeypatch.context() as broken, pytest.raises((KeyboardInterrupt, SystemExit)):
-        broken.setattr(Run, "record", broken_off)
+        broken.setattr(Recorder, "record", broken_off)
         metrics(monkeypatch, tmp_path / "broken", *words)
     again = metrics(monkeypatch, tmp_path / "broken", *words)
     assert [untimed(row) for row in again] == [untimed(row) for row in whole]

@@ -18,11 +18,12 @@ from pure_repro.grading import grade_many
 from pure_repro.launch.compose import CONF, composed, template
 from pure_repro.launch.plan import made_of, plan
 from pure_repro.models.policy import load_policy
-from pure_repro.reward import verifiable as reward
+from pure_repro.reward.verifiable import outcomes_of
 from pure_repro.score import generations
 from pure_repro.score.compare import Incomparable, compare, mcnemar
 from pure_repro.score.estimators import majority, pass_at
 from pure_repro.score.tables import estimates, outcomes
+from pure_repro.train import responder
 from pure_repro.types import Problem
 from tests.grading.conftest import DATA as FILES
 
@@ -114,11 +115,12 @@ def test_two_runs_are_compared_problem_by_problem():
 
 
 def test_reward_and_score_grade_by_one_function():
-    assert reward.grade_many is generations.grade_many is grade_many
+    assert responder.grade_many is generations.grade_many is grade_many
     problems, said = [Problem("a", "?", "12")] * 3, ["The area is 12.", r"\boxed{12}", r"\boxed{1200}"]
     for profile, expected in (("strict", [0, 1, 0]), ("published", [1, 1, 1])):
         grading = STRICT.model_copy(update={"profile": profile})
-        paid, _ = reward.verifiable(problems, said, grading)
+        verdicts = [verdict.status for verdict in grade_many(said, ["12"] * 3, **grading.model_dump())]
+        paid = outcomes_of(problems, verdicts).right
         asked = [{"set": "mine", "response": response, "answer": "12"} for response in said]
         scored = [int(verdict.correct) for verdict in generations.judged(asked, {}, grading)]
         assert paid.tolist() == scored == expected

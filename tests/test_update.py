@@ -12,17 +12,14 @@ from pure_repro.config import Kl, Objective, Train
 from pure_repro.data.world import draw_problems
 from pure_repro.launch.compose import composed
 from pure_repro.models import head
+from pure_repro.models.batches import microbatches, total_lengths
 from pure_repro.models.engine_local import LocalEngine
 from pure_repro.models.head import install_target_head
+from pure_repro.models.logprobs import all_logprobs, token_logprobs
+from pure_repro.models.optimize import own_microbatches
 from pure_repro.models.ranks import ALONE, Ranks
-from pure_repro.rollout.batches import microbatches, total_lengths
 from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.train.update import (
-    all_logprobs,
-    own_microbatches,
-    token_logprobs,
-    update,
-)
+from pure_repro.train.update import update
 from pure_repro.types import Rollouts
 
 CONFIG = composed([])

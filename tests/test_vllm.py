@@ -21,13 +21,13 @@ from pure_repro.launch.compose import composed
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.plan import plan
 from pure_repro.launch.stages import run_stages
+from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import load_policy
 from pure_repro.models.ranks import ALONE
 from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.rollout.hf import SamplingPlan
 from pure_repro.rollout.vllm import VllmSampler
 from pure_repro.train.base import fit_base
-from pure_repro.train.update import all_logprobs
 from pure_repro.types import Problem, Rollouts
 
 pytestmark = pytest.mark.skipif(

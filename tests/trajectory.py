@@ -19,11 +19,12 @@ from pure_repro.launch.compose import composed
 from pure_repro.models import precision
 from pure_repro.models.checkpoint import Progress
 from pure_repro.models.engine import open_engine
+from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import new_policy
 from pure_repro.models.ranks import Ranks, join, leave
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.join import joined
-from pure_repro.train.update import all_logprobs, update
+from pure_repro.train.update import update
 from pure_repro.types import Problem, Rollouts
 
 UPDATES = 10

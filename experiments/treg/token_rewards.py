@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from pure_repro.config import Embedded, Treg
 from pure_repro.data.world import check, draw_problems
 from pure_repro.launch.compose import composed
+from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import load_policy
 from pure_repro.objective.treg import contrastive_rewards
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.reprompt import reprompted
 from pure_repro.rollout.text import texts
-from pure_repro.train.update import all_logprobs
 
 PROBLEMS, SAMPLES, SHOWN = 40, 4, 8
 

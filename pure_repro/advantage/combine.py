@@ -1,5 +1,6 @@
 """From reward streams to the advantages of a batch: each stream by its own credit and estimator, then their sum."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float
@@ -8,59 +9,50 @@ from torch import Tensor
 from pure_repro.advantage import advantage_estimator
 from pure_repro.advantage.mask_ends import is_step_end, mask_step_ends
 from pure_repro.advantage.whiten import whiten
-from pure_repro.config import Compared, Gae, Reward
+from pure_repro.config import Compared, Gae
 from pure_repro.types import Rollouts, Steps
 
 
 @dataclass(frozen=True)
-class Streams:
-    """What is still to come of each reward at every token, undiscounted; ``None`` where a reward is not paid."""
+class Returns:
+    """What is still to come of one reward at every token, undiscounted, and how it is compared.
 
-    process: Float[Tensor, "batch token"] | None
-    outcome: Float[Tensor, "batch token"] | None
-    known: Bool[Tensor, " batch"] | None  # which responses have an outcome: one without is not a wrong one
-    penalty: Float[Tensor, "batch token"] | None
+    ``known`` says which responses have this reward: one without is not a wrong one. ``estimator`` names the baseline;
+    ``none`` takes nothing off.
+    """
+
+    values: Float[Tensor, "batch token"]
+    known: Bool[Tensor, " batch"]
+    weight: float
+    estimator: str
 
 
 def compared(
-    streams: Streams, rollouts: Rollouts, steps: Steps, reward: Reward, advantage: Compared, *, max_tokens: int
+    returns: Sequence[Returns], rollouts: Rollouts, steps: Steps, *, max_tokens: int
 ) -> Float[Tensor, "batch token"]:
-    """``A = w_p·A_process + w_v·A_outcome + A_penalty``: each stream less its own estimator's baseline.
+    """``A = Σ_i w_i·A_i``: each reward less its own estimator's baseline, and 0 of a reward that is not known.
 
-    A response whose problem has no answer has no outcome part: not a wrong answer, no signal. The penalty is part of
-    the reward. The verl release has one baseline for all rewards, the OpenRLHF release (``none``) has none for it.
+    A response whose problem has no answer has no outcome part: not a wrong answer, no signal. A penalty is one of the
+    rewards; the verl release has one baseline for all rewards, the OpenRLHF release none for it.
     """
 
-    def less_baseline(estimator: str, returns: Tensor) -> Tensor:
-        return advantage_estimator(estimator)(returns, rollouts.mask, rollouts.group, steps, max_tokens=max_tokens)
+    def less_baseline(one: Returns) -> Float[Tensor, "batch token"]:
+        if one.estimator == "none":
+            return one.values
+        estimator = advantage_estimator(one.estimator)
+        return estimator(one.values, rollouts.mask, rollouts.group, steps, max_tokens=max_tokens)
 
-    parts = []
-    if streams.process is not None:
-        parts.append(reward.process_weight * less_baseline(advantage.name, streams.process))
-    if streams.outcome is not None and streams.known is not None:
-        known = streams.known[:, None]
-        parts.append(reward.verifiable_weight * (less_baseline(advantage.outcome, streams.outcome) * known))
-    if streams.penalty is not None:
-        bare = advantage.penalty == "none"
-        parts.append(streams.penalty if bare else less_baseline(advantage.penalty, streams.penalty))
+    parts = [one.weight * (less_baseline(one) * one.known[:, None]) for one in returns]
     return sum(parts[1:], start=parts[0])
 
 
-def total(streams: Streams, reward: Reward) -> Float[Tensor, "batch token"]:
-    """``G = w_p·G_process + w_v·G_outcome + G_penalty``: the one sum that a critic foretells."""
-    weighted = [
-        weight * stream
-        for weight, stream in (
-            (reward.process_weight, streams.process),
-            (reward.verifiable_weight, streams.outcome),
-            (1.0, streams.penalty),
-        )
-        if stream is not None
-    ]
+def total(returns: Sequence[Returns]) -> Float[Tensor, "batch token"]:
+    """``G = Σ_i w_i·G_i``: the one sum that a critic foretells."""
+    weighted = [one.weight * one.values for one in returns]
     return sum(weighted[1:], start=weighted[0])
 
 
-def finished(
+def with_switches(
     advantages: Float[Tensor, "batch token"],
     rollouts: Rollouts,
     steps: Steps,

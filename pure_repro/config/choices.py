@@ -54,6 +54,11 @@ class Choices(Strict):
     launch: Launch
 
     @property
+    def sources(self) -> list[str]:
+        """Who says something of every response: the reward's own sources, and contrastive prompting."""
+        return [*self.reward.sources, *(["contrast"] if self.contrast else [])]
+
+    @property
     def contrast(self) -> Contrast | None:
         """The two ways to ask by which tokens are rewarded, where objective or credit reads such rewards."""
         if isinstance(self.objective, Treg):

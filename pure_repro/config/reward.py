@@ -1,7 +1,7 @@
 """What is rewarded, by whom and by how much (``conf/reward/``)."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,9 +15,19 @@ class Overlong(Strict):
     factor: Positive
 
 
-class Implicit(Strict):
+class Source(Strict):
+    """A reward source with keys of its own; the field of ``Reward`` that holds it names its file in ``reward/``.
+
+    ``pays_process``: it takes the place of the reward model of ``prm``.
+    """
+
+    pays_process: ClassVar[bool] = False
+
+
+class Implicit(Source):
     """A reward for every token, by a language model that learns which responses are right: ``β·log(π_φ/π_ref)``."""
 
+    pays_process: ClassVar[bool] = True
     beta: Positive
     start: Literal["base", "prm"]  # what it is before the first step: the base itself, or what prm=implicit has fitted
     scale: Literal["none", "largest_return"]  # by the largest return of the batch, as the releases do
@@ -26,12 +36,13 @@ class Implicit(Strict):
     max_grad_norm: Positive
 
 
-class Judge(Strict):
+class Judge(Source):
     """A language model that says which subgoals a response achieves at which step; all of them together pay ``beta``.
 
     Subgoals and labelled steps are files of JSON lines; of the embedded world they are made here.
     """
 
+    pays_process: ClassVar[bool] = True
     who: Literal["fitted", "local", "endpoint"]
     url: str | None
     model: str | None
@@ -83,6 +94,17 @@ class Reward(Strict):
     keep_groups: Literal["all", "remove_extreme", "interquartile"]
     implicit: Implicit | None  # who pays the process reward: null: prm, a score a step
     judge: Judge | None
+
+    @property
+    def sources(self) -> list[str]:
+        """Who pays, by the names of their files in ``pure_repro/reward/``, in the order in which they are asked."""
+        own = {name: value for name, value in self if isinstance(value, Source)}
+        scores = self.process_weight > 0 and not any(source.pays_process for source in own.values())
+        return [
+            *(["process_scores" if self.judges == "steps" else "outcome_scores"] if scores else []),
+            *(["verifiable"] if self.verifiable_weight > 0 else []),
+            *own,
+        ]
 
     @property
     def outcomes(self) -> bool:

@@ -14,9 +14,9 @@ from pure_repro.data.tokenizer import UNKNOWN, world_tokenizer
 from pure_repro.data.world import draw_problems
 from pure_repro.judge.ask import answer, asked, world_subgoals, world_truth
 from pure_repro.judge.judges import CachedJudge, Replies, endpoint, in_process
+from pure_repro.judge.subgoals import quality
 from pure_repro.models.policy import load_policy, new_policy
 from pure_repro.models.supervised import IGNORE, Batch, fit
-from pure_repro.reward.subgoals import quality
 
 # What the embedded judge writes besides numbers; and a policy says what it will, so that there is a word for any other.
 REPLY_WORDS = ('{"achieved": [', "[", "]", "]}", ", ", UNKNOWN)

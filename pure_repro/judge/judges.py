@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Judge
 from pure_repro.judge.ask import Pairs, asked, read
-from pure_repro.reward.subgoals import subgoal_rewards
+from pure_repro.judge.subgoals import subgoal_rewards
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
 from pure_repro.types import Problem

@@ -109,7 +109,7 @@ def _prm(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) -> N
     from pure_repro.judge.fit import fit_judge
     from pure_repro.prm.fit import fit_prm
     from pure_repro.prm.fit_rows import fit_rows
-    from pure_repro.train.fit_implicit import fit_implicit
+    from pure_repro.reward.fit_implicit import fit_implicit
 
     if config.reward.judge is not None:
         fit_judge(config, out)

@@ -80,6 +80,12 @@ def load_policy(
     return policy.eval(), tokenizer
 
 
+def save_policy(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write an ordinary Hugging Face folder."""
+    policy.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def stop_ids(tokenizer: PreTrainedTokenizerBase, stop: Sequence[str]) -> list[int]:
     """Ids of the tokens that end a response.
 

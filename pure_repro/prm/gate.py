@@ -101,15 +101,15 @@ def agreement(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"]) -> d
 
 
 def step_agreement(
-    problems: Sequence[Problem], responses: Sequence[str], scores: Float[Tensor, "batch step"], modulus: int
+    problems: Sequence[Problem], texts: Sequence[list[str]], scores: Float[Tensor, "batch step"], modulus: int
 ) -> dict[str, float]:
-    """``agreement`` of step scores with the exact checker, over all steps of the responses that can be judged."""
-    judged, right = [], []
-    for problem, response, row in zip(problems, responses, scores, strict=True):
-        said = judgeable(check(problem.question, response.split("\n\n"), modulus))
-        judged.append(row[: len(said)])
-        right += [judgement.right for judgement in said[: len(row)]]
-    return agreement(torch.cat(judged), torch.tensor(right))
+    """``agreement`` of step scores with the exact checker, over all steps of the responses that can be judged.
+
+    ``texts`` are those of the steps that were scored.
+    """
+    judgements = [judgeable(check(p.question, steps, modulus)) for p, steps in zip(problems, texts, strict=True)]
+    scored = [row[: len(said)] for row, said in zip(scores, judgements, strict=True)]
+    return agreement(torch.cat(scored), torch.tensor([judgement.right for said in judgements for judgement in said]))
 
 
 def calibration_error(probability: Float[Tensor, " step"], right: Bool[Tensor, " step"], bins: int = 10) -> float:

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from pure_repro.models.batches import microbatches
 from pure_repro.models.precision import autocast
-from pure_repro.rollout.batches import microbatches
 from pure_repro.types import Rollouts, Steps
 
 

@@ -9,7 +9,6 @@ own tokenizer cuts up, with a marker after every step (Qwen's and Math-Shepherd'
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,10 @@ from transformers import (
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from pure_repro.config import ConfigError, PretrainedPrm
+from pure_repro.models.batches import microbatches
 from pure_repro.models.precision import autocast
 from pure_repro.prm.score import step_scores
-from pure_repro.rollout.batches import microbatches
+from pure_repro.rollout.text import step_texts
 from pure_repro.types import Problem, Rollouts, Steps
 
 
@@ -69,7 +69,7 @@ class TextScorer:
         if self.plan.words is not None:
             classes = [self.tokenizer.encode(word, add_special_tokens=False)[-1] for word in self.plan.words]
         scores = torch.zeros(steps.mask.shape)
-        said = steps_as_text(self.policy_tokenizer, rollouts, steps)
+        said = step_texts(self.policy_tokenizer, rollouts, steps)
         asked = [written(problem.question, texts, self.plan) for problem, texts in zip(problems, said, strict=True)]
         read = [self.read(text) for text in asked]
         lengths = torch.tensor([len(ids) for ids, _ in read])
@@ -114,20 +114,6 @@ def written(question: str, steps: Sequence[str], plan: PretrainedPrm) -> str:
         for number, step in enumerate(steps, 1)
     ]
     return plan.prompt.replace("{question}", question.replace(plan.marker, "")) + "".join(told)
-
-
-def steps_as_text(tokenizer: PreTrainedTokenizerBase, rollouts: Rollouts, steps: Steps) -> list[list[str]]:
-    """The text of every step, without the blank line that ends it; a merged separator keeps its punctuation."""
-    texts = []
-    for tokens, ends, mask, finished in zip(
-        rollouts.tokens.tolist(), steps.end.tolist(), steps.mask.sum(dim=1).tolist(), rollouts.finished, strict=True
-    ):
-        borders = [-1, *ends[:mask]]
-        pieces = [tokens[a + 1 : b + 1] for a, b in pairwise(borders)]
-        if finished:
-            pieces[-1] = pieces[-1][:-1]  # the token that ended the response
-        texts.append([str(tokenizer.decode(piece)).rstrip("\n") for piece in pieces])
-    return texts
 
 
 class TwoLayerClassifier(Qwen2PreTrainedModel):

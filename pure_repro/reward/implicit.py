@@ -1,84 +1,58 @@
-"""Implicit process rewards: what a language model that was fitted to outcomes says of every token (PRIME).
+"""Implicit rewards (PRIME): a language model that learns online which responses are right pays every token."""
 
-A model φ is fitted so that ``β·log(π_φ/π_ref)`` of a whole response is the logit of its being right. The same ratio
-of a single token is then a reward for this token, and no step was ever labelled.
-"""
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-EPSILON = 1e-6  # as in the releases; small beside any return
+from pure_repro.config import Implicit
+from pure_repro.models.context import Context
+from pure_repro.models.likelihoods import Likelihoods
+from pure_repro.reward.implicit_rewards import by_largest_return, ranked_right
+from pure_repro.reward.outcome_model import TEMPERATURE, OutcomeModel
+from pure_repro.reward.source import Opening
+from pure_repro.rollout.steps import token_steps
+from pure_repro.types import Batch, Columns, Stream
 
 
-def implicit_rewards(
-    logprobs: Float[Tensor, "batch token"],
-    reference: Float[Tensor, "batch token"],
-    mask: Bool[Tensor, "batch token"],
-    *,
-    beta: float,
-) -> Float[Tensor, "batch token"]:
-    """``r_t = β·(log π_φ(y_t|y_<t) − log π_ref(y_t|y_<t))``, 0 outside the mask.
+@dataclass(frozen=True)
+class ImplicitRewards:
+    """A stream of one reward a token, ``β·log(π_φ/π_ref)``; φ learns from the outcomes of the same responses.
 
-    PRIME (arXiv 2502.01456, Eq. 3). Their sum up to t is ``q_t = β·log E_ref[exp(r(y)/β) | y_≤t]``, so that r_t is by
-    how much token t raises the soft value of what has been written; their sum over the response is the logit of its
-    being right. Differentiable in ``logprobs``. Rewards are in nats times β.
-
-    >>> ratios, mask = torch.tensor([[0.9, 0.2, 0.8, 0.6]]), torch.ones(1, 4, dtype=torch.bool)
-    >>> rewards = implicit_rewards(ratios, torch.zeros(1, 4), mask, beta=0.05)
-    >>> rewards, rewards.cumsum(dim=1)
-    (tensor([[0.0450, 0.0100, 0.0400, 0.0300]]), tensor([[0.0450, 0.0550, 0.0950, 0.1250]]))
+    It pays the responses that the policy learns from, so that both learn from the same. All are scored by one version
+    of φ: as it is when they come, or, with ``update: before``, after it has learned from them.
     """
-    return (beta * (logprobs - reference)).masked_fill(~mask, 0)
+
+    phase: ClassVar[str] = "implicit"
+    every_draw: ClassVar[bool] = False
+    context: Context
+    likelihoods: Likelihoods
+    model: OutcomeModel
+    choice: Implicit
+
+    def pay(self, batch: Batch) -> Batch:
+        """The reward of every token; what φ is to learn afterwards travels with the batch."""
+        assert batch.outcomes is not None, "implicit rewards learn from outcomes"
+        right, known = batch.outcomes.right, batch.outcomes.known
+        reference = self.likelihoods.of_base(batch.rollouts, TEMPERATURE)
+        columns: Columns = {"reference": reference, "outcome": right, "known": known & batch.kept}
+        metrics = self.model.learn(batch.rollouts, columns) if self.choice.update == "before" else {}
+        rewards = self.model.rewards(batch.rollouts, reference)
+        ranks = ranked_right(rewards.sum(dim=1)[known], right[known], batch.rollouts.group[known])
+        batch = batch.paid("process", self.stream(batch, rewards), metrics | {"implicit/ranked_right": ranks})
+        return replace(batch, columns={"implicit": columns} if self.choice.update == "after" else {})
+
+    def stream(self, batch: Batch, rewards: Float[Tensor, "batch token"]) -> Stream:
+        """The rewards of tokens, scaled as the choice says."""
+        mask, weight = batch.rollouts.mask, self.context.config.reward.process_weight
+        if self.choice.scale == "largest_return":
+            rewards = by_largest_return(rewards, mask)
+        return Stream(rewards, token_steps(mask), mask.any(dim=1), weight, credited=True)
 
 
-def outcome_losses(rewards: Float[Tensor, "batch token"], outcome: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-    """``−o·log σ(R) − (1−o)·log(1 − σ(R))`` of each response, with ``R = Σ_t r_t`` its implicit rewards' sum.
-
-    The cross-entropy that fits the reward model online (PRIME, Eq. 4); ``outcome`` is 1 right and 0 wrong, or the
-    share of tests that pass. Rewards are 0 where masked. Losses are in nats.
-
-    >>> rewards = torch.tensor([[0.045, 0.010, 0.040, 0.030]]).expand(2, 4)
-    >>> outcome_losses(rewards, torch.tensor([1.0, 0.0]))
-    tensor([0.6326, 0.7576])
-    """
-    return binary_cross_entropy_with_logits(rewards.sum(dim=1), outcome, reduction="none")
-
-
-def by_largest_return(
-    rewards: Float[Tensor, "batch token"], mask: Bool[Tensor, "batch token"]
-) -> Float[Tensor, "batch token"]:
-    """``r_t / (max |Σ_{s≥t} r_s| + 1e-6)``, the largest over all tokens of the batch.
-
-    ``reward_model.reward_norm=batch_norm`` in the releases of PRIME, and not in its Eq. 5. The policy then does not
-    feel β. The releases take the largest over what one rank holds, which is the batch here.
-
-    >>> rewards, mask = torch.tensor([[0.045, 0.010, 0.040, 0.030]]), torch.ones(1, 4, dtype=torch.bool)
-    >>> by_largest_return(rewards, mask)
-    tensor([[0.3600, 0.0800, 0.3200, 0.2400]])
-    """
-    to_go = rewards.flip(1).cumsum(dim=1).flip(1).masked_fill(~mask, 0)
-    return rewards / (to_go.abs().max() + EPSILON)
-
-
-def ranked_right(
-    rewards: Float[Tensor, " batch"], outcome: Float[Tensor, " batch"], group: Int[Tensor, " batch"]
-) -> float:
-    """Share of pairs of a right and a wrong response to one prompt in which the right one has the higher reward.
-
-    The mean over prompts; a prompt whose outcomes are all equal has no pair and counts one half, as an equal reward
-    does (``dpo_acc`` in the releases of PRIME).
-
-    >>> outcome, group = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0]), torch.tensor([0, 0, 0, 1, 1])
-    >>> ranked_right(torch.tensor([0.5, 0.1, 0.9, 0.2, 0.3]), outcome, group)
-    0.5
-    >>> ranked_right(torch.tensor([0.5, 0.1, 0.2, 0.2, 0.3]), outcome, group)
-    0.75
-    """
-    prompts, prompt = group.unique(return_inverse=True)
-    pairs = (outcome[:, None] > outcome) & (prompt[:, None] == prompt)
-    higher = (rewards[:, None] > rewards).double() + 0.5 * (rewards[:, None] == rewards).double()
-    none = torch.zeros(len(prompts), dtype=torch.double)
-    ranked, there = (none.index_add(0, prompt, x.sum(dim=1).double()) for x in (pairs * higher, pairs))
-    return torch.where(there > 0, ranked / there, 0.5).mean().item()
+def open_source(opening: Opening) -> ImplicitRewards:
+    """The companion that pays."""
+    model, choice = opening.companions["implicit"], opening.context.config.reward.implicit
+    assert isinstance(model, OutcomeModel) and choice is not None
+    return ImplicitRewards(opening.context, opening.likelihoods, model, choice)

@@ -58,3 +58,13 @@ def token_steps(mask: Bool[Tensor, "batch token"]) -> Steps:
     [[0, 1, 2], [0, 0, 0]]
     """
     return Steps(end=torch.arange(mask.shape[1]) * mask, mask=mask)
+
+
+def whole_response(mask: Bool[Tensor, "batch token"]) -> Steps:
+    """Every response as one step: for rewards that it earns once.
+
+    >>> whole_response(torch.tensor([[True, True, True], [True, False, False]])).end.tolist()
+    [[2], [0]]
+    """
+    end = (mask.sum(dim=1, keepdim=True) - 1).clamp(min=0)
+    return Steps(end=end, mask=torch.ones_like(end, dtype=torch.bool))

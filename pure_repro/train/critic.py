@@ -10,13 +10,14 @@ from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from pure_repro.config import Config, Critic, Pretrained, Train
+from pure_repro.models.batches import microbatches, total_lengths
 from pure_repro.models.engine import Engine, open_engine
+from pure_repro.models.logprobs import before_tokens
+from pure_repro.models.optimize import Term, one_pass
 from pure_repro.models.precision import autocast
 from pure_repro.models.ranks import Ranks
 from pure_repro.objective.value_loss import explained_variance, value_loss
-from pure_repro.train.companion import Columns
-from pure_repro.train.update import Term, before_tokens, microbatches, one_pass, total_lengths
-from pure_repro.types import Rollouts
+from pure_repro.types import Columns, Rollouts
 
 
 @dataclass(frozen=True)

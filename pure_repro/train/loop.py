@@ -1,4 +1,4 @@
-"""Stage ``train``: the reinforcement loop. It reads in the order the data flows."""
+"""Stage ``train``: the reinforcement loop. It reads in the order the data flows; each of its lines is a stage."""
 
 from pathlib import Path
 
@@ -6,10 +6,7 @@ from tqdm import tqdm
 
 from pure_repro.config import Config
 from pure_repro.models.ranks import Ranks
-from pure_repro.train.draws import Draw, Experience, chosen, wanting
-from pure_repro.train.explained import explained
-from pure_repro.train.implicit import judged
-from pure_repro.train.run import Run
+from pure_repro.train.open import open_training
 
 
 def train(config: Config, base: Path, prm: Path | None, out: Path, ranks: Ranks) -> None:
@@ -18,27 +15,18 @@ def train(config: Config, base: Path, prm: Path | None, out: Path, ranks: Ranks)
     ``base`` and ``prm`` are folders of finished stages; ``prm`` is ``None`` when no process reward is paid.
     Every rank of a group calls it and goes through the same lines.
     """
-    run = Run.open(config, base, prm, out, ranks)
-    steps_left = {"total": config.train.steps, "initial": run.progress.step, "disable": not ranks.first}
-    with tqdm(**steps_left, desc="train", unit="step") as bar:
-        run.validate()
-        while run.progress.step < config.train.steps and not run.stopped():
-            problems, rollouts, steps, rewards, drawn = experience(run)
-            lesson = run.lesson(rewards, rollouts, steps)
-            outcome = run.update(rollouts, rewards, lesson)
-            bar.set_postfix(run.record(problems, rollouts, steps, rewards, lesson.advantages, outcome | drawn))
+    run = open_training(config, base, prm, out, ranks)
+    progress = run.context.progress
+    with tqdm(
+        total=config.train.steps, initial=progress.step, disable=not ranks.first, desc="train", unit="step"
+    ) as bar:
+        run.validator.validate()
+        while progress.step < config.train.steps and not run.validator.stopped():
+            batch = run.experience.batch()
+            batch = run.advantages.of(batch)
+            metrics = run.learners.learn(batch)
+            bar.set_postfix(run.recorder.record(batch, metrics))
             bar.update()
-            run.validate()
-            run.checkpoint()
-    run.finish()
-
-
-def experience(run: Run) -> Experience:
-    """Problems, answered and rewarded; drawn again until enough of them pass the filter."""
-    draws: list[Draw] = []
-    while wanting(draws, run.config):
-        problems = run.next_problems(len(draws))
-        rollouts, steps = run.sample(problems)
-        draws.append(Draw(problems, rollouts, steps, run.reward(problems, rollouts, steps)))
-    run.progress.redraws += len(draws) - 1
-    return explained(run, judged(run, chosen(draws, run.config)))
+            run.validator.validate()
+            run.checkpointer.save()
+    run.checkpointer.finish(run.validator, run.recorder)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from transformers import PreTrainedTokenizerBase
 
@@ -13,20 +13,11 @@ from pure_repro.train.base import faultless
 from pure_repro.types import Problem, Rollouts, Steps
 
 
-@dataclass(frozen=True)
-class Positives:
-    """One right response under the plain prompt to each of some problems of a step."""
-
-    rollouts: Rollouts
-    problems: list[int]  # their numbers in the step
-    share: float  # of the step's problems that have one
-
-
-def wanting(problems: Sequence[Problem], group: Sequence[int], outcome: Sequence[float], when: str) -> list[int]:
+def without_right(problems: Sequence[Problem], group: Sequence[int], outcome: Sequence[float], when: str) -> list[int]:
     """Numbers of the problems that want a right response: all with a known answer, or those that got no right one.
 
     >>> asked = [Problem("a", "1+1", "2"), Problem("b", "1+2", "3"), Problem("c", "1+3", None)]
-    >>> wanting(asked, [0, 0, 1, 1, 2, 2], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0], "all_wrong")
+    >>> without_right(asked, [0, 0, 1, 1, 2, 2], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0], "all_wrong")
     [1]
     """
     solved = {number for number, right in zip(group, outcome, strict=True) if right > 0.5}

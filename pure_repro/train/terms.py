@@ -8,12 +8,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pure_repro.config import ExpoGrpo, Preference, Train
+from pure_repro.models.batches import total_lengths
 from pure_repro.models.engine import Engine
+from pure_repro.models.logprobs import token_logprobs
+from pure_repro.models.optimize import Term
 from pure_repro.objective import objective_loss
 from pure_repro.objective.likelihood import negative_likelihood
 from pure_repro.objective.treg import agreement
-from pure_repro.rollout.batches import total_lengths
-from pure_repro.train.update import Term, token_logprobs
 from pure_repro.types import Rollouts
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-def kept(outcome: Float[Tensor, " batch"], group: Int[Tensor, " batch"], how: str) -> Bool[Tensor, " batch"]:
+def keep_groups(outcome: Float[Tensor, " batch"], group: Int[Tensor, " batch"], how: str) -> Bool[Tensor, " batch"]:
     """Responses whose prompt stays. ``outcome`` is 1 right and 0 wrong; a prompt without an answer counts as 0 right.
 
     - ``all``: every prompt;
@@ -16,7 +16,7 @@ def kept(outcome: Float[Tensor, " batch"], group: Int[Tensor, " batch"], how: st
     stay everything does: the process rewards still differ.
 
     >>> outcome, group = torch.tensor([1.0, 0.0, 1.0, 1.0]), torch.tensor([0, 0, 1, 1])
-    >>> kept(outcome, group, "remove_extreme").tolist()
+    >>> keep_groups(outcome, group, "remove_extreme").tolist()
     [True, True, False, False]
     """
     if how == "all":

@@ -7,14 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pure_repro.config import Config, Implicit, Train
+from pure_repro.models.batches import total_lengths
 from pure_repro.models.engine import Engine, open_engine
+from pure_repro.models.logprobs import all_logprobs, token_logprobs
+from pure_repro.models.optimize import Term, one_pass
 from pure_repro.models.policy import load_policy
 from pure_repro.models.ranks import Ranks
-from pure_repro.reward.implicit import implicit_rewards, outcome_losses
-from pure_repro.rollout.batches import total_lengths
-from pure_repro.train.companion import Columns
-from pure_repro.train.update import Term, all_logprobs, one_pass, token_logprobs
-from pure_repro.types import Rollouts
+from pure_repro.reward.implicit_rewards import implicit_rewards, outcome_losses
+from pure_repro.types import Columns, Rollouts
 
 TEMPERATURE = 1.0  # nobody samples from it
 

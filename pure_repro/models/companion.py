@@ -1,26 +1,18 @@
 """Models that learn beside the policy, from the same batches: a critic, say, or a reward model that is trained online.
 
 A companion has an engine of its own, of the policy's kind, with weights, optimizer, learning rate and clipping of its
-own. The run asks it what it says of a batch, tells it what to learn from it, and saves and takes up its state with that
-of the policy: both are from the same step, however a run was ended.
+own. It says something of a batch, learns from what the batch holds for it, and its state is saved and taken up with
+that of the policy: both are from the same step, however a run was ended.
 """
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float
-from torch import Tensor
-
-from pure_repro.config import Config, Gae
 from pure_repro.models.checkpoint import COMPANIONS, Progress
 from pure_repro.models.engine import Engine
-from pure_repro.models.ranks import Ranks
-from pure_repro.types import Rollouts
-
-Columns = dict[str, Tensor]  # a row per response
+from pure_repro.types import Columns, Rollouts
 
 
 @runtime_checkable
@@ -33,37 +25,6 @@ class Companion(Protocol):
 
     def learn(self, rollouts: Rollouts, columns: Columns) -> dict[str, float]:
         """Change by a batch and what it is told of each response; returns numbers for the log. Every rank calls it."""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a batch teaches: the policy by its advantages, each companion by columns that it knows how to read."""
-
-    advantages: Float[Tensor, "batch token"]
-    companions: Mapping[str, Columns]
-
-    def rows(self, chosen: Bool[Tensor, " batch"]) -> "Lesson":
-        """That of some of the responses."""
-        told = {name: {key: column[chosen] for key, column in c.items()} for name, c in self.companions.items()}
-        return Lesson(self.advantages[chosen], told)
-
-
-def open_companions(config: Config, base: Path, ranks: Ranks, prm: Path | None = None) -> dict[str, Companion]:
-    """The models that the configuration has beside the policy, by name.
-
-    They start as the base model, or as the reward model of the folder ``prm`` where the configuration says so.
-    """
-    companions: dict[str, Companion] = {}
-    if isinstance(config.advantage, Gae):
-        from pure_repro.train.critic import ValueModel
-
-        companions["critic"] = ValueModel.open(config, config.advantage.critic, base, ranks)
-    if config.reward.implicit is not None:
-        from pure_repro.train.outcome_model import OutcomeModel
-
-        start = prm if prm is not None and config.reward.implicit.start == "prm" else base
-        companions["implicit"] = OutcomeModel.open(config, config.reward.implicit, start, ranks)
-    return companions
 
 
 def save_companions(companions: Mapping[str, Companion], out: Path, progress: Progress) -> None:

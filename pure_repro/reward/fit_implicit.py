@@ -15,16 +15,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Config, Embedded, Gate, ImplicitPrm
 from pure_repro.data.world import draw_problems
+from pure_repro.grading import grade_many
 from pure_repro.models.engine import open_engine
+from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import load_policy
 from pure_repro.models.ranks import ALONE, placed
 from pure_repro.prm.gate import against_labels
-from pure_repro.reward.implicit import ranked_right
-from pure_repro.reward.verifiable import verifiable
+from pure_repro.reward.implicit_rewards import ranked_right
+from pure_repro.reward.outcome_model import TEMPERATURE, OutcomeModel
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
-from pure_repro.train.outcome_model import TEMPERATURE, OutcomeModel
-from pure_repro.train.update import all_logprobs
 from pure_repro.types import Problem, Rollouts
 
 
@@ -76,8 +76,10 @@ def responses(
     prompts = [config.data.prompt.replace("{question}", problem.question) for problem in problems]
     made = generate(base, tokenizer, problems, prompts, plan, seed=config.seed, step=0)
     asked = [problems[group] for group in made.group.tolist()]
-    outcome, _ = verifiable(asked, texts(tokenizer, made), config.grading)
-    return made, outcome
+    verdicts = grade_many(
+        texts(tokenizer, made), [str(problem.answer) for problem in asked], **config.grading.model_dump()
+    )
+    return made, torch.tensor([float(verdict.correct) for verdict in verdicts])
 
 
 def examined(logits: Float[Tensor, " batch"], outcome: Float[Tensor, " batch"], gate: Gate) -> dict:

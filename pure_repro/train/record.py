@@ -1,0 +1,101 @@
+"""The run's own record: a row of numbers a step, some responses to read, and a summary at the end."""
+
+from dataclasses import dataclass
+
+from pure_repro.config import Embedded
+from pure_repro.models.context import Context
+from pure_repro.prm.gate import step_agreement
+from pure_repro.rollout.text import step_texts
+from pure_repro.train.journal import Journal
+from pure_repro.types import Batch, Stream
+from pure_repro.watch.signals import mean, shape_signals
+
+SHOWN_RESPONSES = 24
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes what happened in a step; the first rank alone does."""
+
+    context: Context
+    metrics: Journal
+    rollouts: Journal
+    answers: dict[str, str]  # of all training problems, to be read beside what the policy says
+
+    def record(self, batch: Batch, metrics: dict[str, float]) -> dict[str, str]:
+        """Log the step; returns the numbers for the progress bar."""
+        context = self.context
+        with context.clock.phase("log"):
+            row = {**self.row(batch), **batch.metrics, **metrics} if context.ranks.first else {}
+        seconds = context.clock.take()
+        context.progress.seconds += sum(seconds.values())
+        if not context.ranks.first:
+            return {}
+        row |= {f"seconds/{phase}": spent for phase, spent in seconds.items()}
+        self.metrics.append({"step": context.progress.step} | row)
+        if context.progress.step % context.config.train.rollouts_every == 0:
+            self.show(batch)
+        return {
+            "accuracy": f"{row['accuracy']:.2f}",
+            "tokens": f"{row['response/tokens']:.0f}",
+            "steps": f"{row['response/steps']:.1f}",
+        }
+
+    def row(self, batch: Batch) -> dict[str, float]:
+        """What the responses of a step look like, and what they earned."""
+        assert batch.advantages is not None, "advantages come first"
+        row = {
+            "accuracy": mean(verdict == "correct" for verdict in batch.verdicts),
+            "advantage/std": batch.advantages[batch.rollouts.mask].std().item(),
+        }
+        row |= {f"response/{name}": value for name, value in shape_signals(batch.rollouts, batch.steps).items()}
+        if batch.outcomes is not None and batch.outcomes.known.any():
+            row["reward/verifiable"] = batch.outcomes.right[batch.outcomes.known].mean().item()
+        for name, stream in batch.streams.items():
+            row |= reward_figures(name, stream) if stream.credited else {}
+        return row | self.agreement(batch)
+
+    def agreement(self, batch: Batch) -> dict[str, float]:
+        """How the scores of a reward model agree with the exact checker, in the world that has one."""
+        config = self.context.config
+        if "process_scores" not in config.sources or not isinstance(config.data, Embedded):
+            return {}
+        texts = step_texts(self.context.tokenizer, batch.rollouts, batch.steps)
+        figures = step_agreement(batch.asked, texts, batch.streams["process"].rewards, config.data.modulus)
+        return {"prm/agreement": figures.pop("accuracy")} | {f"prm/{name}": share for name, share in figures.items()}
+
+    def show(self, batch: Batch) -> None:
+        """Keep some responses of this step for a reader."""
+        assert batch.advantages is not None
+        process, asked = batch.streams.get("process"), batch.asked
+        for i in range(0, len(batch), max(len(batch) // SHOWN_RESPONSES, 1)):
+            scores = [] if process is None else process.rewards[i][process.units.mask[i]].tolist()
+            self.rollouts.append(
+                {
+                    "step": self.context.progress.step,
+                    "problem": asked[i].question,
+                    "answer": self.answers[asked[i].id],
+                    "response": batch.responses[i],
+                    "correct": batch.verdicts[i] == "correct",
+                    "process_rewards": [round(score, 3) for score in scores],
+                    "advantage": round(batch.advantages[i, 0].item(), 4),
+                }
+            )
+
+
+def reward_figures(name: str, stream: Stream) -> dict[str, float]:
+    """Mean reward of a unit, and means over responses of the lowest and of the sum of all units.
+
+    >>> import torch
+    >>> from pure_repro.types import Steps
+    >>> steps = Steps(end=torch.tensor([[1, 3]]), mask=torch.tensor([[True, True]]))
+    >>> paid = Stream(torch.tensor([[0.5, -0.25]]), steps, torch.tensor([True]), 1.0, credited=True)
+    >>> reward_figures("process", paid)
+    {'reward/process': 0.125, 'reward/process_min': -0.25, 'reward/process_sum': 0.25}
+    """
+    there, rewards = stream.units.mask, stream.rewards
+    return {
+        f"reward/{name}": rewards[there].mean().item(),
+        f"reward/{name}_min": rewards.masked_fill(~there, 1).min(dim=1).values.mean().item(),
+        f"reward/{name}_sum": rewards.sum(dim=1).mean().item(),
+    }
