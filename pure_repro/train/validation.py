@@ -40,7 +40,7 @@ class Validator:
         if not self.problems or not self.due():
             return
         self.responder.sampler.push(self.responder.engine.sampler)
-        row: dict[str, float] = {"step": context.progress.step}
+        row: dict = {"step": context.progress.step}
         for name, (samples, temperature) in PLANS.items():
             plan = SamplingPlan(samples, temperature, 1.0, context.config.rollout.max_new_tokens)
             rollouts = self.responder.generate(self.problems, plan, NOISE_STEP)
@@ -68,7 +68,7 @@ class Validator:
             signals["skipped"] = skipped_share([problem.question for problem in asked], responses)
         return signals
 
-    def keep(self, row: dict[str, float]) -> None:
+    def keep(self, row: dict) -> None:
         """Write a validation down; keep the policy where it is the best so far."""
         context, progress = self.context, self.context.progress
         self.journal.append(row)
