@@ -1,5 +1,6 @@
 """The judge: what it pays, how its answers are read, and a real endpoint that answers well, badly, late or not."""
 
+import contextlib
 import json
 import threading
 import time
@@ -15,9 +16,10 @@ import yaml
 from pure_repro.config import ConfigError, Judge
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.judge.ask import answer, asked, read, world_subgoals, world_truth
+from pure_repro.judge.endpoint import endpoint
 from pure_repro.judge.fit import REPLY_WORDS, labelled
-from pure_repro.judge.judges import CachedJudge, endpoint
 from pure_repro.judge.subgoals import quality, subgoal_rewards
+from pure_repro.judge.judges import CachedJudge, JudgeSilent
 from pure_repro.launch.compose import composed
 from pure_repro.launch.plan import plan
 
@@ -115,6 +117,19 @@ class Endpoint(BaseHTTPRequestHandler):
         prompt = body["messages"][0]["content"]
         if "LATE" in prompt:
             time.sleep(1.5)
+        if "SURROGATE" in prompt:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"choices": [{"message": {"content": "\\ud800"}}]}')
+            return
+        if "DRIPS" in prompt:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # nobody listens any more
+                for _ in range(110):
+                    self.wfile.write(b" ")
+                    time.sleep(0.3)
+            return
         said = "hmm" if "BAD" in prompt else answer([(0, 0), (1, 0), (1, 1)])
         reply = json.dumps({"choices": [{"message": {"content": said}}]})
         self.send_response(500 if "BROKEN" in prompt else 200)
@@ -136,9 +151,9 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def at(url: str, cache: Path) -> CachedJudge:
+def at(url: str, cache: Path, max_unanswered: float = 0.0) -> CachedJudge:
     """A judge behind that address."""
-    chosen = judge(who="endpoint", url=url, model="some", timeout=0.5, beta=0.2)
+    chosen = judge(who="endpoint", url=url, model="some", timeout=0.5, beta=0.2, max_unanswered=max_unanswered)
     return CachedJudge(chosen, "endpoint some", endpoint(chosen), cache)
 
 
@@ -157,12 +172,28 @@ def test_an_endpoint_judges_and_is_asked_nothing_twice(url, tmp_path) -> None:
 
 def test_what_does_not_answer_pays_nothing_and_is_counted_and_asked_again(url, tmp_path) -> None:
     questions = [(word, ["a"], ["x"]) for word in ("LATE", "BROKEN", "STRANGE")]
-    one = at(url, tmp_path / "cache.sqlite")
+    one = at(url, tmp_path / "cache.sqlite", max_unanswered=1.0)
     for _ in range(2):
         assert not one.rewards(questions, 1).any()
         assert one.take_counts() == {"judge/asked": 3, "judge/cached": 0, "judge/malformed": 0, "judge/unanswered": 3}
-    nobody = at("http://127.0.0.1:9/v1", tmp_path / "other.sqlite")
+    nobody = at("http://127.0.0.1:9/v1", tmp_path / "other.sqlite", max_unanswered=1.0)
     assert not nobody.rewards(questions, 1).any() and nobody.take_counts()["judge/unanswered"] == 3
+
+
+@pytest.mark.parametrize("word", ["DRIPS", "SURROGATE"])
+def test_what_never_ends_or_is_no_text_is_no_reply(url, tmp_path, word) -> None:
+    one, start = at(url, tmp_path / "cache.sqlite", max_unanswered=1.0), time.monotonic()
+    assert not one.rewards([(word, ["a"], ["x"])], 1).any() and one.take_counts()["judge/unanswered"] == 1
+    assert time.monotonic() - start < 20, "a byte now and then would take 33 seconds"
+
+
+def test_a_judge_that_does_not_answer_stops_the_run(url, tmp_path) -> None:
+    questions = [(word, ["a"], ["x"]) for word in ("good", "BROKEN", "STRANGE")]
+    at(url, tmp_path / "cache.sqlite", max_unanswered=0.67).rewards(questions, 1)
+    with pytest.raises(
+        JudgeSilent, match=r"left 2 of 3 prompts without a reply, and reward.judge.max_unanswered=0.6 of"
+    ):
+        at(url, tmp_path / "cache.sqlite", max_unanswered=0.6).rewards(questions, 1)
 
 
 def test_labelled_steps_hold_repetitions_and_their_truth() -> None:

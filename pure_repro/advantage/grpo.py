@@ -35,7 +35,7 @@ def grpo(
             [ 0.5653],
             [-0.0808]])
     """
-    size, length = group_sizes(group), mask.sum(dim=1)
+    size, length = group_sizes(group), mask.sum(dim=1).clamp(min=1)
     response_mean = returns.double().sum(dim=1) / length
     centred = (returns - (group_sum(response_mean, group) / size)[:, None]).masked_fill(~mask, 0)
     deviation = (group_sum(centred.square().sum(dim=1) / length, group) / (size - 1)).sqrt()

@@ -32,7 +32,7 @@ def prime_rloo(
             [-0.2250, -0.0125,  0.0000,  0.0000],
             [-1.2375, -0.6250, -0.2125,  0.0000]])
     """
-    rate = others_mean(returns[:, 0] / mask.sum(dim=1), group)
+    rate = others_mean(returns[:, 0] / mask.sum(dim=1).clamp(min=1), group)
     return (returns - rate[:, None] * tokens_left(mask)).masked_fill(~mask, 0)
 
 

@@ -35,5 +35,5 @@ def released_prime_rloo(
             [-1.2375, -0.5250, -0.1125,  0.0000]])
     """
     size = group_sizes(group)[:, None].to(returns.dtype)
-    rate = group_sum(returns[:, 0] / mask.sum(dim=1), group)[:, None].to(returns.dtype)
+    rate = group_sum(returns[:, 0] / mask.sum(dim=1).clamp(min=1), group)[:, None].to(returns.dtype)
     return ((size * returns - rate * tokens_left(mask)) / (size - 1)).masked_fill(~mask, 0)

@@ -31,6 +31,6 @@ def rloo_step(
     tensor([[ 0.3000,  0.2000,  0.2000],
             [-0.1500, -0.1500,  0.0000]])
     """
-    rate = others_mean(returns[:, 0] / steps.mask.sum(dim=1), group)
+    rate = others_mean(returns[:, 0] / steps.mask.sum(dim=1).clamp(min=1), group)
     steps_left = return_to_go(steps.mask.to(returns.dtype), steps.mask, gamma=1.0)
     return returns - rate[:, None] * spread(steps_left, steps, mask)

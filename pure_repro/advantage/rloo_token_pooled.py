@@ -32,7 +32,7 @@ def rloo_token_pooled(
             [0.1667, 0.1667, 0.0000]])
     """
     group_sizes(group)
-    rate = others_sum(returns[:, 0], group) / others_sum(mask.sum(dim=1).to(returns.dtype), group)
+    rate = others_sum(returns[:, 0], group) / others_sum(mask.sum(dim=1).to(returns.dtype), group).clamp(min=1)
     before_first = steps.end.new_full((len(steps.end), 1), -1)
     tokens = (steps.end.diff(dim=1, prepend=before_first) - 1).to(returns.dtype)
     tokens_left = spread(return_to_go(tokens, steps.mask, gamma=1.0), steps, mask)

@@ -7,7 +7,7 @@ Nothing here has a default: a value's one home is its yaml. Importing this packa
 """
 
 from pure_repro.config.advantage import Compared, Critic, Gae
-from pure_repro.config.base import ConfigError, Fit
+from pure_repro.config.base import ConfigError, Fit, Means, meaning
 from pure_repro.config.benchmark import Benchmark, Difficulty, FileSet, HubSet, Published, TestSet, UrlSet
 from pure_repro.config.choices import STAGES
 from pure_repro.config.credit import TregWeights

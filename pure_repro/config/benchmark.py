@@ -1,12 +1,11 @@
 """Sets of problems that a policy is scored and validated on (``conf/benchmark/`` has the published ones)."""
 
 from math import comb, perm
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from pure_repro.config.base import Count, Rate, Strict
+from pure_repro.config.base import Content, Count, Means, Rate, Strict
 
 
 class Difficulty(Strict):
@@ -76,7 +75,7 @@ class Published(Strict):
 class HubSet(Published):
     """A published benchmark that lies in a repository of the hub."""
 
-    hub: str
+    hub: Annotated[str, Means.ADDRESS]
     config: str | None
     revision: str  # a commit
     split: str
@@ -85,21 +84,21 @@ class HubSet(Published):
 class UrlSet(Published):
     """A published benchmark that is one JSON Lines file of the web."""
 
-    url: str  # with a commit in it, so that the file behind it stays the same
+    url: Annotated[str, Means.ADDRESS]  # with a commit in it, so that the file behind it stays the same
 
 
 class FileSet(Strict):
     """A user's own problems: JSON Lines, with the columns of question and answer."""
 
     name: str
-    path: Path
+    path: Content
     question: str
     answer: str
 
 
 def kind_of_set(values: Any) -> str:
     """Which schema a set has, by the key that only this one has."""
-    keys = set(values) if isinstance(values, dict) else set(type(values).model_fields)
+    keys = set(values) if isinstance(values, dict) else set(getattr(values, "model_fields_set", ()))
     kinds = {"difficulty": "embedded", "hub": "hub_set", "url": "url_set"}
     return next((kind for key, kind in kinds.items() if key in keys), "file")
 

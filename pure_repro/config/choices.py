@@ -1,12 +1,11 @@
 """Every key of a run: what ``conf/config.yaml`` composes."""
 
-from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from pure_repro.config.advantage import Advantage
-from pure_repro.config.base import Strict
+from pure_repro.config.base import Place, Strict
 from pure_repro.config.credit import Contrast, Credit, TregWeights
 from pure_repro.config.data import Data
 from pure_repro.config.filter import Filter
@@ -31,9 +30,9 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 class Choices(Strict):
     """Every key of a run, by itself: nobody has asked yet whether the choices go together."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
-    store: Path
+    store: Place
     recipe: str
     model: Model
     data: Data

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Count, Rate, Strict
+from pure_repro.config.base import Count, FileOrHub, Means, Rate, Strict
 from pure_repro.config.benchmark import Benchmark, Difficulty, Published
 
 SPLITS = {"base": 40, "prm": 20, "rl": 20, "validation": 8, "test": 12}  # percent of the embedded problems, by hash
@@ -59,8 +59,8 @@ class Mathematics(Strict):
     """Problems of competition mathematics in the layout that PURE ships: a JSON list."""
 
     name: Literal["math_8k_879", "math_lv3to5"]
-    path: str  # a file, or the hub id of a data set
-    file: str | None  # the file in that data set
+    path: FileOrHub  # a file, or the hub id of a data set
+    file: Annotated[str | None, Means.ADDRESS]  # the file in that data set
     revision: str | None  # its commit
     question: str  # columns
     answer: str

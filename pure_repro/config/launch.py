@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Count, Strict
+from pure_repro.config.base import Count, Strict, Url
 
 
 class Inline(Strict):
@@ -30,7 +30,7 @@ class Torchrun(Strict):
     threads: Count
     nproc_per_node: Count
     nnodes: Count
-    rdzv_endpoint: str | None
+    rdzv_endpoint: Url | None
 
     @property
     def ranks(self) -> int:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from pure_repro.config.base import Count, Fit, Rate, Strict
+from pure_repro.config.base import Count, Fit, FolderOrHub, Rate, Strict
 
 
 class Explained(Strict):
@@ -49,7 +49,7 @@ class Tiny(Strict):
 class Weights(Strict):
     """Weights that somebody else made: a hub id at a revision, or a folder."""
 
-    path: str  # a folder, or a hub id as in Qwen/Qwen2.5-Math-7B
+    path: FolderOrHub  # as in models/mine, or a hub id as in Qwen/Qwen2.5-Math-7B
     revision: str | None  # the commit of a hub id; a folder has none
     dtype: Literal["float32", "bfloat16"]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Count, Fit, NonNegative, Positive, Rate, Strict
+from pure_repro.config.base import Count, FileOrHub, Fit, NonNegative, Positive, Rate, Strict
 from pure_repro.config.data import ErrorRates
 from pure_repro.config.model import Weights
 
@@ -79,7 +79,7 @@ class ScheduledFit(Fit):
 class StepRows(Strict):
     """Rows ``{prompt, completions, labels}``: JSON lines here, or a split of a hub data set at a revision."""
 
-    path: str
+    path: FileOrHub
     revision: str | None
     split: str
 

@@ -1,11 +1,10 @@
 """What is rewarded, by whom and by how much (``conf/reward/``)."""
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Count, Fit, NonNegative, Positive, Rate, Strict
+from pure_repro.config.base import Content, Count, Fit, Means, NonNegative, Positive, Rate, Strict, Url
 
 
 class Overlong(Strict):
@@ -44,11 +43,11 @@ class Judge(Source):
 
     pays_process: ClassVar[bool] = True
     who: Literal["fitted", "local", "endpoint"]
-    url: str | None
-    model: str | None
+    url: Url | None
+    model: Annotated[str | None, Means.WEIGHTS]  # a folder, or the name of the endpoint's
     beta: Annotated[float, Field(ge=0, lt=1)]
-    subgoals: Path | None
-    labelled: Path | None
+    subgoals: Content | None
+    labelled: Content | None
     prompt: str
     subgoal: str
     step: str
@@ -56,6 +55,7 @@ class Judge(Source):
     max_new_tokens: Count
     timeout: Positive
     at_once: Count
+    max_unanswered: Rate  # share of a batch's prompts that may stay without a reply
     examined: Count
     repeated: Rate
     context: Count

@@ -35,6 +35,11 @@ class Config(Choices):
         """The longest prompt and the longest response stay within the positions that the model knows."""
         if isinstance(self.model, Pretrained):  # the length of its prompts is known once they are tokens
             room = self.model.context - (self.rollout.max_prompt_tokens or 0)
+            if "train" in self.stages and room < 1:
+                raise ValueError(
+                    f"model.context={self.model.context} has no room beside rollout.max_prompt_tokens="
+                    f"{self.rollout.max_prompt_tokens}: take a longer context or shorter prompts"
+                )
             if "train" in self.stages and self.rollout.max_new_tokens > room:
                 raise ValueError(
                     f"rollout.max_new_tokens={self.rollout.max_new_tokens} and max_prompt_tokens="
@@ -48,6 +53,8 @@ class Config(Choices):
         prompt = max(d.max_operations for d in difficulties) + 2  # start value, operations, colon
         prompt += 2 * (self.model.explained is not None) + (self.model.marked is not None)  # the answer, a word
         room = self.model.context - prompt
+        if room < 1:
+            raise ValueError(f"model.context={self.model.context} has no room beside a prompt of {prompt} tokens")
         for group, limit in (("rollout", self.rollout.max_new_tokens), ("score", self.score.max_new_tokens)):
             if limit > room:
                 raise ValueError(

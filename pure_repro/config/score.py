@@ -1,11 +1,10 @@
 """What a policy is scored on (``conf/score/``)."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Count, Positive, Strict
+from pure_repro.config.base import Count, Place, Positive, Strict
 from pure_repro.config.benchmark import Benchmark, Published, TestSet
 
 
@@ -14,7 +13,7 @@ class Score(Strict):
 
     name: Literal["embedded", "benchmarks"]
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
-    data_dir: Path | None  # <name>.jsonl of every published benchmark; null: where each one lies
+    data_dir: Place | None  # <name>.jsonl of every published benchmark; null: where each one lies
     prompt: str  # of every set that has none of its own
     problems_per_set: Count | None  # the first so many; null: all
     samples: Annotated[int, Field(ge=0)]

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pure_repro.config.base import Strict
+from pure_repro.config.base import Strict, Url
 
 
 class Track(Strict):
     """Where runs are logged. ``uri: null`` is the SQLite store in the project folder."""
 
     name: Literal["mlflow", "none"]
-    uri: str | None
+    uri: Url | None
     experiment: str
     parent: str | None

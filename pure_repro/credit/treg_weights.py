@@ -24,5 +24,5 @@ def treg_weights(
     tensor([[-0.7000, -1.3000, -1.0000,  0.0000]])
     """
     kept = token_rewards.masked_fill(~mask, 0)
-    centred = kept - kept.sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True)
+    centred = kept - kept.sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
     return (advantages * (1 + kappa * advantages.sign() * centred)).masked_fill(~mask, 0)

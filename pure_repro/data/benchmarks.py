@@ -5,12 +5,14 @@ A published benchmark is known by its problem count and by the digest of its ref
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pure_repro.config import Benchmark, Config, ConfigError, Embedded, FileSet, HubSet, Published, TestSet, UrlSet
+from pure_repro.data.files import column, file_rows, text_in
 from pure_repro.data.world import TEST_SEED, draw_problems
 from pure_repro.grading import extract_answer
 from pure_repro.types import Problem
@@ -90,25 +92,6 @@ def downloaded(name: str, source: str, arguments: dict[str, Any]) -> list[tuple[
     return [(f"{source}, row {i}", row) for i, row in enumerate(rows)]
 
 
-def file_rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    """The objects of a JSON Lines file, each with file and line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    rows: list[tuple[str, Mapping[str, Any]]] = []
-    for number, line in enumerate(text.split("\n"), 1):  # a JSON string may hold other line separators
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ConfigError(f"{path}:{number}: no JSON ({error})") from error
-            if not isinstance(row, dict):
-                raise ConfigError(f"{path}:{number}: a line must be a JSON object")
-            rows.append((f"{path}:{number}", row))
-    return rows
-
-
 def texts_of(
     row: Mapping[str, Any], columns: Published | FileSet, reading: str, answer_type: str, place: str
 ) -> tuple[str, str]:
@@ -118,19 +101,14 @@ def texts_of(
     >>> texts_of({"q": " 1+1? ", "a": "1+1\n#### 2"}, columns, "after_hashes", "integer", "row 0")
     ('1+1?', '2')
     """
-    for column in (columns.question, columns.answer):
-        if column not in row:
-            raise ConfigError(f"{place}: there is no {column!r} among {', '.join(map(repr, row))}")
-    question, answer = row[columns.question], row[columns.answer]
-    if not isinstance(question, str) or not question.strip():
-        raise ConfigError(f"{place}: {columns.question!r} must be text that is not empty")
+    question, answer = text_in(row, columns.question, place), column(row, columns.answer, place)
     found = READINGS[reading](answer)
     if found is None:
         raise ConfigError(f"{place}: {columns.answer!r} holds no answer of the kind {reading!r}")
     reference = TYPES[answer_type](found)
     if reference is None:
         raise ConfigError(f"{place}: {columns.answer!r} holds no answer of the type {answer_type!r}: {found!r}")
-    return question.strip(), reference
+    return question, reference
 
 
 def after_hashes(value: Any) -> str | None:
@@ -175,7 +153,7 @@ def expression(value: Any) -> str | None:
         case int():
             return str(value)
         case float():
-            return str(int(value)) if value.is_integer() else str(value)
+            return (str(int(value)) if value.is_integer() else str(value)) if math.isfinite(value) else None
         case str():
             return value.strip() or None
     return None

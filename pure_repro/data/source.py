@@ -1,16 +1,16 @@
 """Where a run's problems come from: drawn from the embedded world, or read from a file in the layout of PURE."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pure_repro.config import Config, ConfigError, Embedded, Mathematics, Published, TestSet, Tiny
-from pure_repro.data.benchmarks import problems_of, references_digest
+from pure_repro.data.benchmarks import one_or_several, problems_of, references_digest
+from pure_repro.data.files import Rows, column, list_or_lines, text_in
 from pure_repro.data.world import digest, draw_problems
 from pure_repro.types import Problem
 
-NOTHING = (None, "", "null")  # how PURE's file says that there is no answer
+NOTHING = ("", "null")  # how PURE's file says that there is no answer
 
 
 @dataclass(frozen=True)
@@ -30,44 +30,55 @@ def training(data: Embedded | Mathematics, seed: int) -> Training:
         difficulty = data.train_difficulty or data.difficulty
         return Training(draw_problems("rl", data.train_problems, difficulty, data.modulus, seed), None)
     path = local(data)
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    if not path.exists():
         raise ConfigError(
-            f"data.path={path} cannot be read ({getattr(error, 'strerror', None) or error}): name the file "
-            "8k_math_879_answers.json of github.com/CJReinforce/PURE"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"data.path={path} is no JSON list ({error})") from error
-    return of_rows(rows, data)
+            f"data.path={path} cannot be read, as it is not there: name the file 8k_math_879_answers.json of "
+            "github.com/CJReinforce/PURE"
+        )
+    try:
+        return of_rows(list_or_lines(path), data)
+    except ConfigError as error:
+        raise ConfigError(f"data.path={error}") from error
 
 
-def of_rows(rows: Sequence[dict], data: Mathematics) -> Training:
+def of_rows(rows: Rows, data: Mathematics) -> Training:
     """Rows of PURE's layout as problems, counted.
 
     An answered row holds its answer under ``answer``; any other has ``"null"`` there and its true answer under
     ``hidden_answer``, which the file's authors kept for measuring alone.
     """
     problems, answered = [], set()
-    for i, row in enumerate(rows):
-        absent = [column for column in (data.question, data.answer) if column not in row]
-        if absent:
-            raise ConfigError(f"data.path={data.path}, row {i}: there is no {absent[0]!r}")
-        told = row[data.answer] if row[data.answer] not in NOTHING else None
-        hidden = row.get(data.hidden_answer) if data.hidden_answer else None
-        problem = Problem(
-            f"{data.name}/{i}", row[data.question].strip(), told or (hidden if hidden not in NOTHING else None)
-        )
+    for i, (place, row) in enumerate(rows):
+        told = answer_of(column(row, data.answer, place), data.answer, place)
+        hidden = answer_of(row.get(data.hidden_answer), data.hidden_answer, place) if data.hidden_answer else None
+        problem = Problem(f"{data.name}/{i}", text_in(row, data.question, place), told or hidden)
         problems.append(problem)
-        if told:
+        if told is not None:
             answered.add(problem.id)
     found = (len(problems), len(answered))
     if found != (data.train_problems, data.answered_problems):
         raise ConfigError(
-            f"data.path={data.path} holds {found[0]} problems and answers {found[1]} of them: data.train_problems="
+            f"{data.path} holds {found[0]} problems and answers {found[1]} of them: data.train_problems="
             f"{data.train_problems} and data.answered_problems={data.answered_problems} are meant"
         )
     return Training(problems, frozenset(answered) if data.answered_by == "file" else None)
+
+
+def answer_of(value: Any, name: str, place: str) -> str | None:
+    """The answer that a column holds, a number as text; ``None`` where it says that there is none.
+
+    >>> answer_of(0, "answer", "row 1"), answer_of(" 1/2 ", "answer", "row 1"), answer_of("null", "answer", "row 1")
+    ('0', '1/2', None)
+    >>> answer_of(True, "answer", "mine.json, row 1")
+    Traceback (most recent call last):
+    pure_repro.config.base.ConfigError: mine.json, row 1: 'answer' must be text, a number or a list of them, not True
+    """
+    if value is None or (isinstance(value, str) and value.strip() in NOTHING):
+        return None
+    answer = one_or_several(value)
+    if answer is None:
+        raise ConfigError(f"{place}: {name!r} must be text, a number or a list of them, not {value!r}")
+    return answer
 
 
 def local(data: Mathematics) -> Path:

@@ -13,14 +13,15 @@ from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.tokenizer import UNKNOWN, world_tokenizer
 from pure_repro.data.world import draw_problems
 from pure_repro.judge.ask import answer, asked, world_subgoals, world_truth
-from pure_repro.judge.judges import CachedJudge, Replies, endpoint, in_process
 from pure_repro.judge.subgoals import quality
+from pure_repro.judge.endpoint import endpoint
+from pure_repro.judge.files import Labelled, labelled_rows
+from pure_repro.judge.judges import CachedJudge, Replies, in_process
 from pure_repro.models.policy import load_policy, new_policy
 from pure_repro.models.supervised import IGNORE, Batch, fit
 
 # What the embedded judge writes besides numbers; and a policy says what it will, so that there is a word for any other.
 REPLY_WORDS = ('{"achieved": [', "[", "]", "]}", ", ", UNKNOWN)
-Labelled = tuple[str, list[str], list[str], list[tuple[int, int]]]  # question, subgoals, steps, what is achieved
 
 
 def fit_judge(config: Config, out: Path) -> None:
@@ -46,12 +47,7 @@ def labelled(config: Config, judge: Judge) -> tuple[list[Labelled], list[Labelle
     ``judge.labelled``, ``{"question", "subgoals", "steps", "achieved": [[step, subgoal], …]}``, and all examine.
     """
     if judge.labelled is not None:
-        rows = [json.loads(line) for line in Path(judge.labelled).read_text().splitlines()]
-        told = [
-            (row["question"], row["subgoals"], row["steps"], [(s - 1, g - 1) for s, g in row["achieved"]])
-            for row in rows
-        ]
-        return [], told
+        return [], labelled_rows(judge.labelled)
     data = config.data
     assert isinstance(data, Embedded)
     count = judge.demonstrations + judge.examined

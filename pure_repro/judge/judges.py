@@ -1,15 +1,11 @@
-"""Who judges: a model behind an OpenAI-compatible endpoint, or one in this process. Both turn prompts into replies."""
+"""Who judges: whoever turns prompts into replies. These are kept, and counted where none came."""
 
 import hashlib
 import json
 import sqlite3
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -24,39 +20,7 @@ from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
 from pure_repro.types import Problem
 
-LARGEST_REPLY = 2**20  # bytes that are read of an endpoint's answer; what is longer is cut and so malformed
 Replies = Callable[[Sequence[str]], list[str | None]]  # None: no reply came
-
-
-def endpoint(judge: Judge) -> Replies:
-    """A model behind ``url``, asked for one greedy reply to each prompt; whatever goes wrong is no reply."""
-
-    def reply(prompt: str) -> str | None:
-        """What the model says to one prompt."""
-        body = {
-            "model": judge.model,
-            "messages": [{"role": "user", "content": prompt}],
-            "temperature": 0,
-            "max_tokens": judge.max_new_tokens,
-        }
-        request = urllib.request.Request(
-            f"{str(judge.url).rstrip('/')}/chat/completions",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=judge.timeout) as answer:
-                said = json.loads(answer.read(LARGEST_REPLY))["choices"][0]["message"]["content"]
-        except (OSError, HTTPException, ValueError, LookupError, TypeError, RecursionError):
-            return None
-        return said if isinstance(said, str) else None
-
-    def replies(prompts: Sequence[str]) -> list[str | None]:
-        """All prompts, ``at_once`` of them at a time."""
-        with ThreadPoolExecutor(judge.at_once) as pool:
-            return [*pool.map(reply, prompts)]
-
-    return replies
 
 
 def in_process(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, judge: Judge) -> Replies:
@@ -69,6 +33,10 @@ def in_process(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, judge
         return [*texts(tokenizer, generate(model, tokenizer, problems, prompts, plan, seed=0, step=0))]
 
     return replies
+
+
+class JudgeSilent(Exception):
+    """A judge that left more prompts without a reply than a run puts up with."""
 
 
 @dataclass
@@ -96,7 +64,17 @@ class CachedJudge:
             self.counts["unanswered"] += reply is None
             self.counts["malformed"] += reply is not None and pairs is None
             found.append(pairs or ())
+        self.require_replies(sum(key not in said for key in keys), len(keys))
         return found
+
+    def require_replies(self, missing: int, prompts: int) -> None:
+        """Raises ``JudgeSilent`` where more than ``max_unanswered`` of a batch's prompts are without a reply."""
+        if missing > self.judge.max_unanswered * prompts:
+            raise JudgeSilent(
+                f"the judge ({self.judge.who}, reward.judge.model={self.judge.model}) left {missing} of {prompts} "
+                f"prompts without a reply, and reward.judge.max_unanswered={self.judge.max_unanswered:g} of them may "
+                "be: see that it answers; the same command goes on from the last checkpoint"
+            )
 
     def said(self, prompts: dict[str, str]) -> dict[str, str]:
         """Replies by key: those that are in the file, and those of the judge, which then are."""

@@ -51,7 +51,8 @@ def checked(tree: DictConfig) -> Config:
         group = values.get(name)
         if isinstance(group, dict) and isinstance(sets := group.get(key), list):
             group[key] = [chosen(one, f"{name}.{key}") for one in sets]
-    put_prompts(values)
+    if isinstance(score := values.get("score"), dict) and isinstance(prompt := values.get("prompt"), dict):
+        put_prompts(score, prompt.get("template"))
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -76,14 +77,22 @@ def named(benchmark: str, key: str) -> dict[str, Any]:
     >>> named("aime24", "score.benchmarks")["problems"]
     30
     """
-    path = CONF / "benchmark" / f"{benchmark}.yaml"
-    if not path.exists():
-        known = sorted(path.stem for path in path.parent.glob("*.yaml"))
+    known = names_in("benchmark")
+    if benchmark not in known:
         raise ConfigError(
             f"{key}={benchmark} is no benchmark: take some of {', '.join(known)}{nearest(benchmark, known)}"
         )
-    values: dict[str, Any] = yaml.safe_load(path.read_text())
+    values: dict[str, Any] = yaml.safe_load((CONF / "benchmark" / f"{benchmark}.yaml").read_text())
     return values
+
+
+def names_in(group: str) -> list[str]:
+    """The choices of a group that lie in its folder itself.
+
+    >>> "aime24" in names_in("benchmark"), "../prompt/pure" in names_in("benchmark")
+    (True, False)
+    """
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def chosen(one: Any, key: str) -> Any:
@@ -94,32 +103,31 @@ def chosen(one: Any, key: str) -> Any:
     """
     if isinstance(one, str):
         return named(one, key)
-    known = isinstance(one, dict) and (CONF / "benchmark" / f"{one.get('name')}.yaml").exists()
+    known = isinstance(one, dict) and one.get("name") in names_in("benchmark")
     return named(one["name"], key) | one if known and not {"path", "difficulty"} & one.keys() else one
 
 
-def put_prompts(values: dict[Any, Any]) -> None:
+def put_prompts(score: dict[Any, Any], of_run: Any) -> None:
     """The template in the place of every prompt's name: ``score.prompt`` for all sets, else each set's own.
 
     A set without its own is put by the run's (``prompt=``), as the policy's training problems are.
     """
-    score = values["score"]
-    for one in score["benchmarks"]:
+    of_all = score.get("prompt")
+    for one in sets if isinstance(sets := score.get("benchmarks"), list) else []:
         if isinstance(one, dict) and one.get("prompt"):
-            one["prompt"] = None if score["prompt"] else template(one["prompt"])
-    score["prompt"] = template(score["prompt"] or values["prompt"]["template"])
+            one["prompt"] = None if of_all else template(one["prompt"])
+    score["prompt"] = template(of_all or of_run)
 
 
-def template(prompt: str) -> str:
-    """The template of a name, ``conf/prompt/<name>.yaml``; other text is one itself, if it holds the problem.
+def template(prompt: Any) -> Any:
+    """The template of a name, ``conf/prompt/<name>.yaml``; other text is one itself, and what is none stays.
 
     >>> template("none"), template("Q: {question}")
     ('{question}', 'Q: {question}')
     """
-    if "{question}" in prompt:
+    if prompt not in names_in("prompt"):
         return prompt
-    path = CONF / "prompt" / f"{prompt}.yaml"
-    return str(yaml.safe_load(path.read_text())["template"]) if path.exists() else prompt
+    return yaml.safe_load((CONF / "prompt" / f"{prompt}.yaml").read_text())["template"]
 
 
 WANTED = {
@@ -134,6 +142,9 @@ WANTED = {
     "tuple_type": "must be a list, as in [a,b]",
     "too_short": "must name at least one",
     "missing": "is missing",
+    "finite_number": "must be a finite number",
+    "model_type": "must be a group of keys, as in {name: mine}",
+    "dict_type": "must be a group of keys, as in {name: mine}",
 }
 
 
@@ -176,6 +187,9 @@ def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
     """What Hydra says over several lines, with the allowed words and the nearest of them."""
     text = str(error)
     if isinstance(error, OverrideParseException):
+        key, sign, value = str(error.override).partition("=")
+        if sign and value:
+            return f"{key}={value} cannot be read: a value with signs or spaces needs quotes, as in '{key}=\"{value}\"'"
         return f"{error.override} cannot be read: write key=value, as in credit=sum"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{match[1]} has several values: add -m for a run of each"

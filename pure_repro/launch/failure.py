@@ -24,6 +24,15 @@ def fail(sentence: str, status: int = 2) -> NoReturn:
     sys.exit(status)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, on one line; some say nothing but what they are.
+
+    >>> first_line(ValueError("no such word\\nin the list")), first_line(TimeoutError())
+    ('no such word', 'TimeoutError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def heed_termination() -> None:
     """From now on SIGTERM raises ``Terminated``."""
     signal.signal(signal.SIGTERM, _terminated)

@@ -6,22 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from pure_repro.config import (
     STAGES,
     Compared,
     Config,
     FitPrm,
     ImplicitPrm,
-    Mathematics,
+    Judge,
+    Means,
     Preference,
     Pretrained,
     PretrainedPrm,
     TregWeights,
+    meaning,
 )
 from pure_repro.launch.compose import require_grader, require_sampler
-from pure_repro.launch.weights import file_digest, identity
+from pure_repro.launch.weights import file_digest, folder_identity, identity
 
 LOADED = ("context", "dtype", "stop")  # how a pretrained model is loaded and ended
+PATIENCE = ("url", "timeout", "at_once", "max_unanswered")  # where a judge is reached, and how long it is waited for
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,14 @@ def made_of(config: Config, stage: str) -> dict:
     Keys without effect are left out, so that runs which differ only in them share the stage: a run without process
     rewards has no credit form, an even clip is one number, a failed gate that stops or warns changes no reward model.
     """
-    values = config.model_dump(mode="json")
+    values = by_content(config)
     start = {}
     if isinstance(config.model, Pretrained):  # no stage made it; where it lies, and its name, change nothing
         start = {"model": {"weights": identity(config.model, "model")} | {k: values["model"][k] for k in LOADED}}
-    if isinstance(config.data, Mathematics):  # what the file holds counts, not where it lies
-        path = Path(config.data.path)
-        values["data"]["path"] = file_digest(path) if path.is_file() else config.data.path
+    if config.score.data_dir is not None:  # a published set is read from there, of which its digest holds the answers
+        for one in [*values["score"]["benchmarks"], *values["data"].get("validation", [])]:
+            if "digest" in one:
+                one["content"] = file_digest(config.score.data_dir / f"{one['name']}.jsonl")
     if stage != "train":  # what it trains on changes no base, no reward model and no score
         values["data"].pop("train_difficulty", None)
     match stage:
@@ -81,7 +87,9 @@ def _reward_model(config: Config, values: dict[str, Any], start: dict[str, Any])
     length = {"max_new_tokens": config.rollout.max_new_tokens}
     if config.reward.judge is not None:
         own = ("seed", "data", "model") if config.reward.judge.who == "fitted" else ("seed", "data")
-        judge = {key: value for key, value in judged_by(config).items() if key != "beta"}  # it pays in training
+        judge = {
+            key: value for key, value in judged_by(config.reward.judge).items() if key != "beta"
+        }  # it pays in training
         return {key: values[key] for key in own} | {"judge": judge}
     del values["prm"]["gate"]["on_fail"]
     if isinstance(config.prm, FitPrm):  # its rows are its own, and its start is named by its weights
@@ -122,7 +130,7 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
     elif isinstance(config.advantage, Compared):
         del values["advantage"]["name"]
     if config.reward.judge is not None:
-        values["reward"]["judge"] = judged_by(config)
+        values["reward"]["judge"] = judged_by(config.reward.judge)
     elif uses_prm(config) and isinstance(config.prm, PretrainedPrm):  # no stage made it
         scorer = values["prm"] | {"path": identity(config.prm, "prm"), "revision": None}
         start = start | {"prm": scorer}
@@ -134,21 +142,31 @@ def _score(config: Config, values: dict[str, Any], start: dict[str, Any]) -> dic
     if "train" not in config.stages:
         del values["score"]["checkpoints"]
     del values["score"]["data_dir"], values["grading"]["workers"]
-    for one in values["score"]["benchmarks"]:
-        if "path" in one:  # a user's file is what it holds
-            one["content"] = file_digest(Path(one.pop("path")))
     keys = ["score", "grading", *(["data"] if config.score.embedded else [])]
     return {key: values[key] for key in keys} | start
 
 
-def judged_by(config: Config) -> dict[str, Any]:
-    """A judge, but for where it is reached and how patiently; files are what they hold."""
-    assert config.reward.judge is not None
-    kept: dict[str, Any] = config.reward.judge.model_dump(mode="json", exclude={"url", "timeout", "at_once"})
-    for name in ("subgoals", "labelled"):
-        if kept[name] is not None and Path(kept[name]).is_file():
-            kept[name] = file_digest(Path(kept[name]))
-    return kept
+def judged_by(judge: Judge) -> dict[str, Any]:
+    """A judge, but for where it is reached and how patiently."""
+    kept = {name: value for name, value in by_content(judge).items() if name not in PATIENCE}
+    return kept | ({"model": folder_identity(str(judge.model), "reward.judge.model")} if judge.who == "local" else {})
+
+
+def by_content(group: BaseModel) -> dict[str, Any]:
+    """A group's values, and in the place of every file that is read what it holds (``Means.CONTENT``).
+
+    A hub data set keeps its id. Raises ``ConfigError`` for a file that is not there.
+    """
+    values: dict[str, Any] = group.model_dump(mode="json")
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        if isinstance(value, BaseModel):
+            values[name] = by_content(value)
+        elif isinstance(value, tuple):
+            values[name] = [by_content(one) if isinstance(one, BaseModel) else one for one in value]
+        elif meaning(field) is Means.CONTENT and (isinstance(value, Path) or Path(str(value)).is_file()):
+            values[name] = file_digest(Path(value))
+    return values
 
 
 def needed(config: Config) -> list[str]:

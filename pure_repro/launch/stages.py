@@ -1,7 +1,10 @@
 """Run the stages of a plan, one after the other: in one process, or as a rank of a group. Imports torch."""
 
+import errno
 import fcntl
+import os
 import resource
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,15 +14,20 @@ import yaml
 
 from pure_repro.config import Config, ConfigError, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm
 from pure_repro.data.source import digests
-from pure_repro.launch.failure import Failure
+from pure_repro.judge.judges import JudgeSilent
+from pure_repro.launch.failure import Failure, first_line
+from pure_repro.launch.outputs import outputs, require_as_left
 from pure_repro.launch.plan import StageRun, uses_prm
 from pure_repro.launch.weights import folder_of
-from pure_repro.models.checkpoint import OtherRanks, drop_state
+from pure_repro.models.checkpoint import BrokenState, OtherRanks, drop_state
+from pure_repro.models.finite import NotFinite
 from pure_repro.models.ranks import ALONE, Ranks
 from pure_repro.prm.gate import GateFailed
 from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.follow import follow
 from pure_repro.track.manifest import environment, write_json
+
+SMALLEST_ROOM = 2**16  # bytes; a disk with less is full, whatever an error says
 
 
 def run_here(config: Config, stages: dict[str, StageRun]) -> None:
@@ -33,22 +41,45 @@ def run_stages(config: Config, stages: dict[str, StageRun], ranks: Ranks) -> Non
     try:
         for stage in stages.values():
             run_stage(stage, config, folders, ranks)
-    except (GateFailed, OtherRanks, StaleWeights) as error:
+    except Failure:
+        raise
+    except (BrokenState, GateFailed, JudgeSilent, NotFinite, OtherRanks, StaleWeights) as error:
         raise Failure(str(error), status=1) from error
     except ConfigError as error:  # a file or a benchmark that is not what it should be
         raise Failure(str(error)) from error
-    except OSError as error:
-        place = error.filename or config.store
-        raise Failure(
-            f"{place}: {error.strerror}; the same command goes on from here once it is mended", status=1
-        ) from error
+    except Exception as error:
+        if (trouble := of_machine(error, config.store)) is None:
+            raise
+        raise Failure(f"{trouble}; the same command goes on from here once it is mended", status=1) from error
+
+
+def of_machine(error: Exception, store: Path) -> str | None:
+    """What is wrong with disk or permissions, in words; ``None`` where the error is none of theirs.
+
+    Libraries that write weights say in their own ways that a disk is full, and some do not say it.
+
+    >>> of_machine(PermissionError(13, "Permission denied", "store/base"), Path("store"))
+    'store/base: Permission denied'
+    >>> of_machine(OSError("no file named model.safetensors in it"), Path("store"))
+    'no file named model.safetensors in it'
+    >>> of_machine(RuntimeError("I/O error: No space left on device"), Path("store"))
+    'store: No space left on device'
+    """
+    full = os.strerror(errno.ENOSPC)
+    if isinstance(error, OSError):
+        return f"{error.filename or store}: {error.strerror}" if error.strerror else first_line(error)
+    room = shutil.disk_usage(store).free if store.exists() else SMALLEST_ROOM
+    return f"{store}: {full}" if full in str(error) or room < SMALLEST_ROOM else None
 
 
 def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
     """Bring one stage to its end: resume what is half done, do nothing when another process has finished it.
 
-    All ranks train; of the other stages the first does all, and the rest wait.
+    All ranks train; of the other stages the first does all, and the rest wait. A finished stage is read and never
+    written to, so that it may be somebody else's.
     """
+    if ranks.agree(run.finished):
+        return require_as_left(run) if ranks.first else None
     if ranks.first:
         run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run.folder / ".lock") if ranks.first else nullcontext():
@@ -80,6 +111,7 @@ def make(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) 
             "seconds": round(time.perf_counter() - start, 1),
             "peak_gigabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             "ranks": ranks.size if run.stage == "train" else 1,
+            "outputs": outputs(run.folder),
             **environment(),
         },
     )
@@ -88,9 +120,13 @@ def make(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a file lock: two processes never make the same stage at once."""
+    """Hold a file lock: two processes never make the same stage at once, and the second says what it waits for."""
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process, which makes {path.parent}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 
 from pure_repro.config import ConfigError, Model, Tiny, Weights
+from pure_repro.launch.failure import first_line
 
 SAFE, WORDS = ("*.safetensors",), ("*.json", "merges.txt", "vocab.txt", "tokenizer.model")
 
@@ -23,8 +24,19 @@ def identity(model: Weights, group: str) -> str:
                 f"{group}.path={model.path} is no folder; a hub model needs its commit, {group}.revision=…"
             )
         return f"{model.path}@{model.revision}"
+    return folder_identity(model.path, f"{group}.path")
+
+
+def folder_identity(path: str, key: str) -> str:
+    """What a folder of weights holds: the digest of its files.
+
+    Raises ``ConfigError`` for a folder that is not there or holds no weights; ``key`` is what named it.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ConfigError(f"{key}={path} is no folder")
     if not list(folder.glob(SAFE[0])):
-        raise ConfigError(f"{group}.path={model.path} holds no *.safetensors: save the model with save_pretrained")
+        raise ConfigError(f"{key}={path} holds no *.safetensors: save the model with save_pretrained")
     files = sorted(file for pattern in (*SAFE, *WORDS) for file in folder.glob(pattern))
     return hashlib.sha256("".join(f"{file.name} {file_digest(file)}\n" for file in files).encode()).hexdigest()[:16]
 
@@ -76,5 +88,5 @@ def folder_of(model: Weights) -> Path:
     try:
         return Path(snapshot_download(model.path, revision=model.revision, allow_patterns=[*SAFE, *WORDS]))
     except Exception as error:  # the hub and the network fail in many ways
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ConfigError(f"{model.path} cannot be fetched ({type(error).__name__}: {reason})") from error

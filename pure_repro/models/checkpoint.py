@@ -4,13 +4,18 @@ Problem order and sampling noise are functions of (seed, step), so weights, opti
 ``state.pt`` is written last and replaced in one move: a kill leaves the old state or the new one, never half.
 """
 
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
+
+from pure_repro.models.ranks import Ranks
 
 SHARDS = "shards"  # the folder of an engine that writes a file a rank
 COMPANIONS = "companions"  # the folder of the states of models that learn beside the policy
@@ -18,6 +23,10 @@ COMPANIONS = "companions"  # the folder of the states of models that learn besid
 
 class OtherRanks(Exception):
     """A checkpoint that another number of ranks wrote."""
+
+
+class BrokenState(Exception):
+    """A checkpoint that is other than it was written."""
 
 
 @dataclass
@@ -42,11 +51,37 @@ def save_state(out: Path, state: dict[str, Any], progress: Progress) -> None:
 
 
 def load_state(out: Path) -> tuple[dict[str, Any], Progress]:
-    """What was saved and the position; both empty where the run has not started."""
-    if not (out / "state.pt").exists():
+    """What was saved and the position; both empty where the run has not started.
+
+    Raises ``BrokenState`` for a file that is cut, has another bit than was written, or holds anything but tensors.
+    """
+    path = out / "state.pt"
+    if not path.exists():
         return {}, Progress()
-    state = torch.load(out / "state.pt", weights_only=True, map_location="cpu")
+    try:
+        with ZipFile(path) as archive:  # torch checks no sums of what it reads
+            broken = archive.testzip()
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except (BadZipFile, UnpicklingError, RuntimeError, EOFError) as error:
+        broken = str(error).partition("\n")[0]
+    if broken is not None:
+        raise BrokenState(f"{path} is not as it was written ({broken}): remove it, and the stage begins again")
     return state, Progress(**state.pop("progress"))
+
+
+def digests_of(folder: Path, ranks: Ranks) -> dict[str, str]:
+    """The digest of every file of a folder by its path in it; each rank reads its share, and all hold the outcome."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+
+    def own(share: slice) -> dict[str, str]:
+        return {str(path.relative_to(folder)): _digest(path) for path in files[share]}
+
+    return {name: digest for part in ranks.parts(own, len(files)) for name, digest in part.items()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def drop_state(out: Path) -> None:

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from pure_repro.config import Train, Zero
 from pure_repro.models import precision
-from pure_repro.models.checkpoint import SHARDS, OtherRanks, Progress, load_state, save_state
+from pure_repro.models.checkpoint import SHARDS, BrokenState, OtherRanks, Progress, digests_of, load_state, save_state
 from pure_repro.models.ranks import Ranks
 
 
@@ -83,15 +83,17 @@ class DeepSpeedEngine:
         self.ranks.wait()
         self.engine.save_checkpoint(str(folder), tag=tag, save_latest=False)
         self.ranks.wait()
+        digests = digests_of(folder / tag, self.ranks)
         if self.ranks.first:
-            save_state(out, {"tag": tag, "ranks": self.ranks.size}, progress)
+            save_state(out, {"tag": tag, "ranks": self.ranks.size, "digests": digests}, progress)
             for old in set(folder.glob("step*")) - {folder / tag}:
                 shutil.rmtree(old)
 
     def load(self, out: Path) -> Progress:
         """The shards that the pointer names.
 
-        Raises ``OtherRanks`` where another number of ranks wrote them.
+        DeepSpeed unpickles them, so that only what this store wrote is read: raises ``BrokenState`` where a shard is
+        other than when the pointer was written, and ``OtherRanks`` where another number of ranks wrote them.
         """
         state, progress = load_state(out)
         if state:
@@ -99,6 +101,11 @@ class DeepSpeedEngine:
                 raise OtherRanks(
                     f"{out} holds the checkpoint of {state['ranks']} ranks, and here are {self.ranks.size}: go on with "
                     f"launch.nnodes × launch.nproc_per_node = {state['ranks']}, or remove {out} to begin again"
+                )
+            if digests_of(out / SHARDS / state["tag"], self.ranks) != state["digests"]:
+                raise BrokenState(
+                    f"{out / SHARDS / state['tag']} is not as it was written, and what its files would run is not "
+                    f"known: remove {out / 'state.pt'}, and the stage begins again"
                 )
             self.engine.load_checkpoint(str(out / SHARDS), tag=state["tag"])
             self.refresh()

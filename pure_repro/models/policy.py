@@ -10,12 +10,12 @@ from transformers import (
     AutoModelForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
 
 from pure_repro.config import ConfigError, Model, Pretrained, Tiny
+from pure_repro.models.load import load_model, load_tokenizer, require_words
 
 EMBEDDING_SCALE = 0.08
 
@@ -64,19 +64,21 @@ def load_policy(
     architecture, and give a Qwen2 model made here the splitting rules of Qwen's own tokenizer. Unless ``attention``
     says otherwise, it is "eager" for a model made here: at these lengths that is the faster one on CPU.
 
-    Raises ``ConfigError`` for a stop token that the tokenizer does not have.
+    Raises ``ConfigError`` for a folder without a whole model, for a stop token that the tokenizer does not have, and
+    where neither names one.
     """
-    policy = AutoModelForCausalLM.from_pretrained(
+    policy = load_model(
+        AutoModelForCausalLM,
         folder,
-        use_safetensors=True,
         dtype=getattr(torch, model.dtype) if isinstance(model, Pretrained) else torch.float32,
         attn_implementation=attention or ("sdpa" if isinstance(model, Pretrained) else "eager"),
     )
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    if tokenizer.pad_token is None:  # any token pads: what is masked is not read
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer = load_tokenizer(folder)
+    require_words(policy, tokenizer, folder)
     if isinstance(model, Pretrained) and model.stop is not None:
         policy.generation_config.eos_token_id = stop_ids(tokenizer, model.stop)  # saved with every checkpoint
+    if policy.generation_config.eos_token_id is None:
+        raise ConfigError(f"{folder} names no token that ends a response: name it with model.stop=[…]")
     return policy.eval(), tokenizer
 
 

@@ -12,7 +12,7 @@ def token_weights(name: str, mask: Bool[Tensor, "batch token"], *, max_tokens: i
     - ``constant``: ``m / (B·N)``, N = ``max_tokens``, no length favoured (Dr. GRPO, as TRL scales it).
 
     Because the weights know the whole batch, the sums of its micro-batches add up to the loss of the batch
-    exactly, however it is cut. Raises ``ValueError`` for another name.
+    exactly, however it is cut; a response without tokens counts 0. Raises ``ValueError`` for another name.
 
     >>> import torch
     >>> token_weights("sequence_mean", torch.tensor([[True, True], [True, False]]), max_tokens=4)
@@ -22,9 +22,9 @@ def token_weights(name: str, mask: Bool[Tensor, "batch token"], *, max_tokens: i
     batch_size = mask.shape[0]
     match name:
         case "token_mean":
-            return mask / mask.sum()
+            return mask / mask.sum().clamp(min=1)
         case "sequence_mean":
-            return mask / (batch_size * mask.sum(dim=1, keepdim=True))
+            return mask / (batch_size * mask.sum(dim=1, keepdim=True).clamp(min=1))
         case "constant":
             return mask / (batch_size * max_tokens)
     raise ValueError(f"objective.aggregation={name} is unknown: use token_mean, sequence_mean or constant")

@@ -18,4 +18,4 @@ def negative_likelihood(
     (tensor([2.]), tensor([4.]))
     """
     total = -logprobs.masked_fill(~mask, 0).sum(dim=1)
-    return total / mask.sum(dim=1) if reduce == "token_mean" else total
+    return total / mask.sum(dim=1).clamp(min=1) if reduce == "token_mean" else total

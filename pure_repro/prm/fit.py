@@ -81,7 +81,7 @@ def training_examples(
         for problem in rng.sample(taught, prm.filler_examples):
             told.append((problem.question, stalled(demonstrate(problem, prm.errors, data.modulus, rng), rng)))
     plan = SamplingPlan(1, 1.0, 1.0, config.rollout.max_new_tokens)
-    prompts = [data.prompt.format(question=p.question) for p in sampled]
+    prompts = [data.prompt.replace("{question}", p.question) for p in sampled]
     rollouts = generate(base, tokenizer, sampled, prompts, plan, seed=config.seed, step=0)
     own = [
         (p.question, tokens[mask][:-1].tolist())  # without EOS

@@ -8,20 +8,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import (
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from pure_repro.config import Config, ConfigError, FitPrm, Gate, StepRows
-from pure_repro.data.benchmarks import file_rows
+from pure_repro.data.files import Rows, file_rows, text_in
+from pure_repro.models.load import load_model, load_tokenizer, require_words
 from pure_repro.models.precision import autocast
 from pure_repro.models.ranks import placed
 from pure_repro.models.supervised import IGNORE, Batch, Example, fit
 from pure_repro.prm.fit import mean_cross_entropy
 from pure_repro.prm.gate import against_labels
-from pure_repro.prm.labels import prm800k_example
+from pure_repro.prm.labels import prm800k_example, verdicts_of
 
 PAD = {"attention_mask": 0, "labels": IGNORE}
 
@@ -31,17 +28,21 @@ def fit_rows(config: Config, start: Path, out: Path) -> None:
     plan = config.prm
     assert isinstance(plan, FitPrm)
     torch.manual_seed(config.seed)
-    model = AutoModelForTokenClassification.from_pretrained(
-        start, use_safetensors=True, dtype=getattr(torch, plan.dtype), num_labels=2
+    model = load_model(
+        AutoModelForTokenClassification, start, fresh=["score."], dtype=getattr(torch, plan.dtype), num_labels=2
     )
     model = placed(model)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
+    tokenizer = load_tokenizer(start)
+    require_words(model, tokenizer, start)
     rows = read_rows(plan.rows)
     random.Random(config.seed).shuffle(rows)
     if len(rows) <= plan.gate.problems:
         raise ConfigError(f"prm.gate.problems={plan.gate.problems} leaves none of {len(rows)} rows to fit to")
     examples = [cut(prm800k_example(tokenizer, row), plan.max_tokens) for row in rows]
     unseen, seen = examples[: plan.gate.problems], examples[plan.gate.problems :]
+    for some in (unseen, seen):
+        if all(label == IGNORE for example in some for label in example["labels"]):
+            raise ConfigError(f"prm.max_tokens={plan.max_tokens} cuts off every label of {len(some)} rows: take more")
     pad = {"input_ids": tokenizer.pad_token_id, **PAD}
 
     def loss(batch: Batch) -> Tensor:
@@ -65,19 +66,35 @@ def read_rows(rows: StepRows) -> list[dict[str, Any]]:
 
     Raises ``ConfigError`` for a row without problem, steps or labels, or with more of one than of the other.
     """
-    if Path(rows.path).is_file():
-        found = file_rows(Path(rows.path))
-    else:
-        from datasets import load_dataset
-
-        hub = load_dataset(rows.path, split=rows.split, revision=rows.revision)
-        found = [(f"{rows.path}, row {i}", row) for i, row in enumerate(hub)]
+    found = file_rows(Path(rows.path)) if Path(rows.path).is_file() else hub_rows(rows)
     for place, row in found:
         if not {"prompt", "completions", "labels"} <= set(row):
             raise ConfigError(f"{place}: a row needs prompt, completions and labels")
-        if not row["completions"] or len(row["completions"]) != len(row["labels"]):
+        steps, labels = row["completions"], row["labels"]
+        text_in(row, "prompt", place)
+        if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
+            raise ConfigError(f"{place}: completions must be a list of texts, one a step")
+        if not isinstance(labels, list) or not steps or len(steps) != len(labels):
             raise ConfigError(f"{place}: every step of completions needs its label, and there must be one")
-    return [dict(row) for _, row in found]
+    ratings = any(type(label) is int and label == -1 for _, row in found for label in row["labels"])
+    return [{**row, "labels": verdicts_of(row["labels"], ratings, place)} for place, row in found]
+
+
+def hub_rows(rows: StepRows) -> Rows:
+    """The rows of a split of a hub data set.
+
+    Raises ``ConfigError`` where the hub does not give it.
+    """
+    from datasets import load_dataset
+
+    try:
+        split = load_dataset(rows.path, split=rows.split, revision=rows.revision)
+    except Exception as error:  # hub, network and library fail in many ways
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ConfigError(
+            f"prm.rows.path={rows.path} is no file, and the hub does not give it ({type(error).__name__}: {reason})"
+        ) from error
+    return [(f"{rows.path}, row {i}", row) for i, row in enumerate(split)]
 
 
 def cut(example: Example, max_tokens: int) -> Example:

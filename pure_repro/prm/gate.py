@@ -38,7 +38,7 @@ def examine(
     """
     assert isinstance(config.prm, EmbeddedPrm) and isinstance(config.data, Embedded)  # the world has the exact checker
     plan = SamplingPlan(1, 1.0, 1.0, config.rollout.max_new_tokens)
-    prompts = [config.data.prompt.format(question=p.question) for p in problems]
+    prompts = [config.data.prompt.replace("{question}", p.question) for p in problems]
     rollouts = generate(base, tokenizer, problems, prompts, plan, seed=config.seed, step=1)
     steps = split_steps(rollouts.tokens, rollouts.mask, separator_ids(tokenizer))
     scores = step_scores(prm, rollouts, steps, newline_id(tokenizer))
@@ -141,7 +141,9 @@ def probe(
     }
     scores = {}
     for name, said in answers.items():
-        rollouts = as_rollouts(tokenizer, [config.data.prompt.format(question=p.question) for p in problems], said)
+        rollouts = as_rollouts(
+            tokenizer, [config.data.prompt.replace("{question}", p.question) for p in problems], said
+        )
         steps = split_steps(rollouts.tokens, rollouts.mask, separator_ids(tokenizer))
         values = step_scores(prm, rollouts, steps, newline_id(tokenizer)).masked_fill(~steps.mask, torch.inf)
         scores[name] = values.min(dim=1).values.mean().item()

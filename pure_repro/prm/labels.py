@@ -11,16 +11,18 @@ Rows in PRM800K layout fill the first; the embedded world's exact checker fills 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
+from pure_repro.config import ConfigError
 from pure_repro.data.world import Judgement, chain_problem, check
 from pure_repro.models.supervised import IGNORE, Example
 from pure_repro.prm.score import newline_id
 
 Negatives = Literal["none", "zero_step", "all"]
 Judges = Literal["steps", "response"]
+RATINGS = (-1, 0, 1)  # PRM800K's: bad, neither, good
 ZERO_STEP = {"empty", "other", "box"}  # errors of a first step that says nothing of the problem
 
 
@@ -116,7 +118,7 @@ def world_examples(
     [0]
     """
     newline, vocabulary = newline_id(tokenizer), tokenizer.get_vocab()
-    prompts = tokenizer([prompt.format(question=question) for question, _ in responses])["input_ids"]
+    prompts = tokenizer([prompt.replace("{question}", question) for question, _ in responses])["input_ids"]
     examples = []
     for (question, response), prompt_ids in zip(responses, prompts, strict=True):
         steps = split_at(response, vocabulary["\n\n"])
@@ -149,6 +151,29 @@ def split_at(ids: Sequence[int], separator: int) -> list[list[int]]:
     return pieces
 
 
+def verdicts_of(labels: Sequence[Any], numbers_are_ratings: bool, place: str) -> list[bool]:
+    """Whether each step is right, by labels that are true or false, or by PRM800K's own ratings.
+
+    Of those 1 is good, -1 bad, and 0 neither, which counts as right, as where PRM800K comes from. 0 and 1 alone could
+    as well mean wrong and right: a file is of ratings where it has a -1 somewhere.
+
+    >>> verdicts_of([True, False], False, "row 1"), verdicts_of([1, 0, -1], True, "row 1")
+    ([True, False], [True, True, False])
+    >>> verdicts_of([None], False, "rows.jsonl:7")
+    Traceback (most recent call last):
+    pure_repro.config.base.ConfigError: rows.jsonl:7: a label is true or false, or a rating of -1, 0 or 1, and not None
+    """
+    for label in labels:
+        if type(label) is not bool and not (type(label) is int and label in RATINGS):
+            raise ConfigError(f"{place}: a label is true or false, or a rating of -1, 0 or 1, and not {label!r}")
+        if label == 0 and type(label) is int and not numbers_are_ratings:
+            raise ConfigError(
+                f"{place}: 0 is a rating (neither good nor bad) or says that the step is wrong, and no label of the "
+                "file is -1, which would tell: write true and false"
+            )
+    return [label >= 0 if type(label) is int else bool(label) for label in labels]
+
+
 def prm800k_example(tokenizer: PreTrainedTokenizerBase, row: dict) -> Example:
     r"""A row ``{"prompt", "completions": [step, …], "labels": [bool, …]}`` up to and including its first wrong step.
 
@@ -160,7 +185,7 @@ def prm800k_example(tokenizer: PreTrainedTokenizerBase, row: dict) -> Example:
     >>> prm800k_example(world_tokenizer(modulus=23), row)["labels"][3:]
     [-100, -100, -100, -100, 0]
     """
-    labels = [bool(label) for label in row["labels"]]
+    labels = row["labels"]
     kept = labels.index(False) + 1 if False in labels else len(labels)
     steps = [tokenizer.encode(step, add_special_tokens=False) for step in row["completions"][:kept]]
     verdicts = [Judgement(label) for label in labels[:kept]]

@@ -21,7 +21,6 @@ from transformers import (
     AutoModelForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2Model,
     Qwen2PreTrainedModel,
@@ -30,6 +29,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from pure_repro.config import ConfigError, PretrainedPrm
 from pure_repro.models.batches import microbatches
+from pure_repro.models.load import load_model, load_tokenizer, require_words
 from pure_repro.models.precision import autocast
 from pure_repro.prm.score import step_scores
 from pure_repro.rollout.text import step_texts
@@ -151,10 +151,9 @@ def load_scorer(
     """
     if plan.head != "words" and not any(name.startswith("score.") for name in names_in(folder)):
         raise ConfigError(f"prm.path={plan.path} has no weights of a head (score.*): it is no reward model")
-    model = HEADS[plan.head].from_pretrained(
-        folder, use_safetensors=True, dtype=getattr(torch, plan.dtype), attn_implementation="sdpa"
-    )
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    model = load_model(HEADS[plan.head], folder, dtype=getattr(torch, plan.dtype), attn_implementation="sdpa")
+    tokenizer = load_tokenizer(folder)
+    require_words(model, tokenizer, folder)
     if plan.reads == "text":
         return TextScorer(model.eval(), tokenizer, policy_tokenizer, plan, packed_tokens)
     marker = single_token(policy_tokenizer, plan.marker)

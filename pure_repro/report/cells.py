@@ -147,7 +147,9 @@ def write_manifest(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
         filled.append({"row": cell.row, "seed": cell.seed} | {s: m["address"] for s, m in manifests.items()})
         for stage, manifest in manifests.items():
             own = {key: manifest.pop(key) for key in ("seed", "seconds")}
-            environment = {k: v for k, v in manifest.items() if k not in ("stage", "address", "config", "inputs")}
+            environment = {
+                k: v for k, v in manifest.items() if k not in ("stage", "address", "config", "inputs", "outputs")
+            }
             if environment not in environments:
                 environments.append(environment)
             stages[f"{stage}/{manifest['address']}"] = own | {"environment": environments.index(environment)}

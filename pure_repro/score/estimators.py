@@ -11,7 +11,11 @@ def pass_at(k: int, right: int, samples: int) -> float:
 
     >>> pass_at(1, right=1, samples=4), pass_at(2, right=1, samples=4), pass_at(4, right=1, samples=4)
     (0.25, 0.5, 1.0)
+
+    Raises ``ValueError`` where there are fewer samples than ``k``: no estimate is unbiased then.
     """
+    if k > samples:
+        raise ValueError(f"pass@{k} needs {k} samples or more, and there are {samples}")
     return 1.0 - comb(samples - right, k) / comb(samples, k)
 
 

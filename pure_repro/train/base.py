@@ -76,11 +76,11 @@ def demonstrations(
         if explained and coin < explained.share:
             while not reaches(response, problem):
                 response = demonstrate(problem, errors, data.modulus, rng)
-            question = explained.prompt.format(question=question, answer=problem.answer)
+            question = explained.prompt.replace("{answer}", str(problem.answer)).replace("{question}", question)
         elif marked and coin > 1 - marked.share:
             way = marked.better if reaches(response, problem) else marked.worse
-            question = way.format(question=question)
-        told.append((data.prompt.format(question=question), response))
+            question = way.replace("{question}", question)
+        told.append((data.prompt.replace("{question}", question), response))
     return told
 
 
