@@ -18,8 +18,8 @@ from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.judge.ask import answer, asked, read, world_subgoals, world_truth
 from pure_repro.judge.endpoint import endpoint
 from pure_repro.judge.fit import REPLY_WORDS, labelled
-from pure_repro.judge.subgoals import quality, subgoal_rewards
 from pure_repro.judge.judges import CachedJudge, JudgeSilent
+from pure_repro.judge.subgoals import quality, subgoal_rewards
 from pure_repro.launch.compose import composed
 from pure_repro.launch.plan import plan
 

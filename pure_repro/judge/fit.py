@@ -13,10 +13,10 @@ from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.tokenizer import UNKNOWN, world_tokenizer
 from pure_repro.data.world import draw_problems
 from pure_repro.judge.ask import answer, asked, world_subgoals, world_truth
-from pure_repro.judge.subgoals import quality
 from pure_repro.judge.endpoint import endpoint
 from pure_repro.judge.files import Labelled, labelled_rows
 from pure_repro.judge.judges import CachedJudge, Replies, in_process
+from pure_repro.judge.subgoals import quality
 from pure_repro.models.policy import load_policy, new_policy
 from pure_repro.models.supervised import IGNORE, Batch, fit
 
