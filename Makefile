@@ -37,8 +37,8 @@ check: setup ## formatting, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: check ## all tests, after check
-	$(BIN)/python -m pytest
+test: check ## all tests on all cores, after check
+	$(BIN)/python -m pytest --numprocesses logical --dist loadscope
 
 test-slow: setup ## the checks that take minutes: a table killed at random moments, a compiled run beside the plain one
 	$(BIN)/python -m pytest -m slow -s tests/slow

@@ -45,7 +45,7 @@ def start(*words: str, cwd: Path, module: str = "pure_repro") -> subprocess.Pope
 
 def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     """Wait for it and read what it printed."""
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=1800)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

@@ -41,7 +41,7 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     ]
     for process in started:
-        said, _ = process.communicate(timeout=600)
+        said, _ = process.communicate(timeout=1800)
         assert process.returncode == 0, said
     return folder
 

@@ -23,7 +23,7 @@ from pure_repro.launch.group import meeting
 from pure_repro.launch.plan import plan
 from pure_repro.track.manifest import write_json
 
-PROMPTLY = 120  # seconds, of which a free machine takes a few
+PROMPTLY = 900  # seconds, of which a free machine takes a few: that something ends is tested, not how fast
 Start = Callable[..., subprocess.Popen[str]]
 GROUP = (*SMOKE, "stages=[train]", "watch.on_collapse=warn", "launch=torchrun", "train=deepspeed_zero2")
 
@@ -40,7 +40,7 @@ def alive(mark: str) -> list[str]:
     return [command for command in found if command]  # a dead one that nobody has asked for has none
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = PROMPTLY) -> None:
     """Look every twentieth of a second until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -104,8 +104,8 @@ def test_two_machines_train_lose_one_and_go_on(begin: Start, store: Path, mark: 
     for process in (first, second):
         assert process.wait(PROMPTLY) == 1
         said = process.said.read_text()  # a worker whose agent was killed may close its progress bar after the sentence
-        assert "\npure-repro: launch=torchrun: the group of 2 ranks broke" in said.replace("\r", "\n"), said
-    wait_for(lambda: not alive(mark), PROMPTLY)
+        assert "\npure-repro: launch=torchrun: the group of 2 ranks broke" in said, "it begins on a line of its own"
+    wait_for(lambda: not alive(mark))
     done = journal(folder)
     assert 2 <= len(done) < 40
 
@@ -114,7 +114,7 @@ def test_two_machines_train_lose_one_and_go_on(begin: Start, store: Path, mark: 
     folder.rename(shorter)
     again = [begin(*words), begin(*words)]
     for process in again:
-        assert process.wait(300) == 0, process.said.read_text()
+        assert process.wait(PROMPTLY) == 0, process.said.read_text()
     assert journal(shorter) == list(range(1, len(done) + 3)), "no step is lost, none is there twice"
     manifest = json.loads((shorter / "manifest.json").read_text())
     assert manifest["ranks"] == 2 and (shorter / "last" / "model.safetensors").exists()
@@ -138,7 +138,7 @@ def test_an_interrupt_at_any_moment_leaves_nobody_behind(begin: Start, store: Pa
     time.sleep(seconds)
     run.send_signal(how)
     assert run.wait(PROMPTLY) == status, run.said.read_text()
-    wait_for(lambda: not alive(mark), 5)
+    wait_for(lambda: not alive(mark))
     assert run.said.read_text().endswith("pure-repro: stopped; the same command goes on from the last checkpoint\n")
 
 
@@ -148,7 +148,7 @@ def test_termination_of_a_single_process_leaves_nobody_behind(begin: Start, stor
     wait_for(lambda: journal(folder))
     run.send_signal(signal.SIGTERM)
     assert run.wait(PROMPTLY) == 143
-    wait_for(lambda: not alive(mark), 5)
+    wait_for(lambda: not alive(mark))
 
 
 def test_a_worker_that_dies_ends_the_group_with_its_own_words(begin: Start, store: Path, mark: str):
@@ -158,7 +158,7 @@ def test_a_worker_that_dies_ends_the_group_with_its_own_words(begin: Start, stor
     whole = tokenizer.read_text()
     tokenizer.write_text("nonsense")
     run = begin(*words)
-    assert run.wait(300) == 1
+    assert run.wait(PROMPTLY) == 1
     said = run.said.read_text()
     assert "[rank0]: Traceback" in said and "load_policy" in said and "ended first, with status 1" in said
 
@@ -175,7 +175,7 @@ def test_a_worker_that_dies_ends_the_group_with_its_own_words(begin: Start, stor
     assert run.wait(PROMPTLY) == 1
     print(f"down {time.monotonic() - killed:.1f} s after its rank")
     assert re.search(r"rank 1 ended first, by SIGKILL", run.said.read_text())
-    wait_for(lambda: not alive(mark), 5)
+    wait_for(lambda: not alive(mark))
 
 
 def environment(process: Path) -> bytes:
@@ -193,7 +193,7 @@ def test_a_failing_job_leaves_the_others_of_its_sweep_finished(begin: Start, sto
     folders[1].parent.mkdir()
     folders[1].write_text("not a folder")
     run = begin("-m", *words, "credit=min,sum", "reward=prm,mixed_10")
-    assert run.wait(300) == 1
+    assert run.wait(PROMPTLY) == 1
     assert [(folder / "manifest.json").exists() for folder in folders] == [True, False, True, True]
     end = run.said.read_text().splitlines()[-2:]
     assert end[0] == "pure-repro: 1 of the jobs failed, the others are done:"

@@ -19,11 +19,11 @@ def main() -> None:
     except ChildFailedError as error:
         rank, first = error.get_first_failure()
         how = f"by {first.signal_name()}" if first.exitcode < 0 else f"with status {first.exitcode}"
-        sys.exit(f"pure-repro: rank {rank} ended first, {how}")
+        sys.exit(f"\npure-repro: rank {rank} ended first, {how}")
     except SignalException:
         sys.exit(143)
     except Exception as error:  # whatever the meeting place raises when it, or a machine, is gone
-        sys.exit(f"pure-repro: the machines of the group lost each other ({type(error).__name__}: {error})")
+        sys.exit(f"\npure-repro: the machines of the group lost each other ({type(error).__name__}: {error})")
 
 
 if __name__ == "__main__":

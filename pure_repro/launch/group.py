@@ -33,10 +33,13 @@ def run_group(config: Config, stages: dict[str, StageRun], launch: Torchrun) -> 
         env=os.environ | {PARENT: str(os.getpid())},
         start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the group in order
     )
+    status = None
     try:
         status = agent.wait()
     finally:
         end(agent)
+        if status != 0:
+            print(file=sys.stderr)  # a worker that was ended leaves the line of its progress bar open
     if status:
         raise Failure(
             f"launch={launch.name}: the group of {launch.ranks} ranks broke (its own words stand above); "
