@@ -14,8 +14,29 @@ from pure_repro.launch.compose import CONF
 
 ROOT = CONF.parent
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-PIECES = re.findall(r"`([\w/.]+)`:\n\n```(\w+)\n(.*?)```", PAGE, flags=re.DOTALL)
-[COMMANDS] = re.findall(r"```\n(.*?)```", re.sub(r"```\w+\n.*?```", "", PAGE, flags=re.DOTALL), flags=re.DOTALL)
+WALKS = {
+    "credit form": ("blend", ["python", "yaml", "diff", "python"]),
+    "reward source": ("thrift", ["python", "yaml", "diff", "diff", "diff", "python"]),
+}
+
+
+def section(kind: str) -> str:
+    """The walk-through of the page that adds one of this kind."""
+    [text] = [part for part in PAGE.split("\n## ") if part.startswith(f"A {kind}, from nothing")]
+    return text
+
+
+def pieces(kind: str) -> list[tuple[str, str, str]]:
+    """Files, with their language and text."""
+    return re.findall(r"`([\w/.]+)`:\n\n```(\w+)\n(.*?)```", section(kind), flags=re.DOTALL)
+
+
+def commands(kind: str) -> list[str]:
+    """What the walk-through runs."""
+    [block] = re.findall(
+        r"```\n(.*?)```", re.sub(r"```\w+\n.*?```", "", section(kind), flags=re.DOTALL), flags=re.DOTALL
+    )
+    return block.splitlines()
 
 
 def apply(folder: Path, file: str, kind: str, text: str) -> None:
@@ -41,14 +62,15 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tests").mkdir()
     for name in ("tests/conftest.py", "tests/project.py", "tests/test_architecture.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
-    assert [kind for _, kind, _ in PIECES] == ["python", "yaml", "diff", "python"]
-    for piece in PIECES:
-        apply(folder, *piece)
+    for kind, (_, languages) in WALKS.items():
+        assert [language for _, language, _ in pieces(kind)] == languages
+        for piece in pieces(kind):
+            apply(folder, *piece)
     return folder
 
 
-@pytest.mark.parametrize("command", COMMANDS.splitlines())
-def test_a_command_of_the_walk_through(command: str, extended: Path, store: Path) -> None:
+@pytest.mark.parametrize(("kind", "command"), [(kind, command) for kind in WALKS for command in commands(kind)])
+def test_a_command_of_the_walk_through(kind: str, command: str, extended: Path, store: Path) -> None:
     python, *words = shlex.split(command)
     assert python == "python"
     sweeps = "pure_repro" in words
@@ -62,6 +84,6 @@ def test_a_command_of_the_walk_through(command: str, extended: Path, store: Path
     assert run.returncode == 0, run.stdout + run.stderr
     if sweeps:
         made = [(folder / "config.yaml").read_text() for folder in (store / "train").iterdir()]
-        assert len(made) == 2 and any("name: blend\n" in text and "weight: 0.5" in text for text in made)
+        assert len(made) == 2 and any(f"name: {WALKS[kind][0]}\n" in text for text in made)
     else:
         assert re.search(r"\b[1-9]\d* passed", run.stdout) and "failed" not in run.stdout

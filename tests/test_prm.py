@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pure_repro.reward.at_end import at_end
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import TokenClassifierOutput
 
@@ -18,7 +19,6 @@ from pure_repro.prm.fit import fit_in_two_stages, fit_prm, token_classifier, tra
 from pure_repro.prm.gate import GateFailed, as_rollouts, calibration_error, examine, require_pass
 from pure_repro.prm.labels import prm800k_example, world_examples
 from pure_repro.prm.score import mark_step_ends, newline_id, step_scores
-from pure_repro.reward.at_end import at_end
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
 from pure_repro.types import Rollouts, Steps

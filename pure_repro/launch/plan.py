@@ -119,8 +119,7 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
     del values["train"]["offload"], values["grading"]["workers"]
     for key in ("gpu_memory", "max_gap"):  # where a run fits, and when it stops
         values["rollout"].pop(key, None)
-    if config.reward.overlong is None:
-        del values["reward"]["overlong"]
+    values["reward"] = {key: value for key, value in values["reward"].items() if value is not None}  # who pays nothing
     if isinstance(config.objective, Preference):  # pairs have no advantages
         keys.remove("advantage")
     elif config.objective.clip_high == config.objective.clip:

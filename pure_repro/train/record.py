@@ -49,10 +49,8 @@ class Recorder:
             "advantage/std": batch.advantages[batch.rollouts.mask].std().item(),
         }
         row |= {f"response/{name}": value for name, value in shape_signals(batch.rollouts, batch.steps).items()}
-        if batch.outcomes is not None and batch.outcomes.known.any():
-            row["reward/verifiable"] = batch.outcomes.right[batch.outcomes.known].mean().item()
         for name, stream in batch.streams.items():
-            row |= reward_figures(name, stream) if stream.credited else {}
+            row |= reward_figures(name, stream) if stream.weight is not None else {}
         return row | self.agreement(batch)
 
     def agreement(self, batch: Batch) -> dict[str, float]:
@@ -84,7 +82,7 @@ class Recorder:
 
 
 def reward_figures(name: str, stream: Stream) -> dict[str, float]:
-    """Mean reward of a unit, and means over responses of the lowest and of the sum of all units.
+    """Mean reward of a unit where it is known; of credited units the means over responses of the lowest and of the sum.
 
     >>> import torch
     >>> from pure_repro.types import Steps
@@ -93,9 +91,11 @@ def reward_figures(name: str, stream: Stream) -> dict[str, float]:
     >>> reward_figures("process", paid)
     {'reward/process': 0.125, 'reward/process_min': -0.25, 'reward/process_sum': 0.25}
     """
-    there, rewards = stream.units.mask, stream.rewards
-    return {
-        f"reward/{name}": rewards[there].mean().item(),
+    there, rewards = stream.units.mask & stream.known[:, None], stream.rewards
+    figures = {f"reward/{name}": rewards[there].mean().item()} if there.any() else {}
+    if not stream.credited:
+        return figures
+    return figures | {
         f"reward/{name}_min": rewards.masked_fill(~there, 1).min(dim=1).values.mean().item(),
         f"reward/{name}_sum": rewards.sum(dim=1).mean().item(),
     }
