@@ -113,7 +113,7 @@ MORE_MISTAKES = {
     "seed=-1": "seed=-1 must be greater than or equal to 0",
     "seed=": "seed= must be a whole number",
     "train.steps=1.5": "train.steps=1.5 must be a whole number",
-    "train.learning_rate=nan": "train.learning_rate=nan must be greater than 0",
+    "train.learning_rate=nan": "train.learning_rate=nan must be a finite number",
     "train.learning_rate=null": "train.learning_rate=None must be a number",
     "train.learning_rate=${nowhere}": "train.learning_rate: Interpolation key 'nowhere' not found",
     "advantage.whiten=maybe": "advantage.whiten=maybe must be true or false",

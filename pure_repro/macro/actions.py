@@ -46,8 +46,8 @@ def macro_gae(
     size = int(action.max()) + 1
     earned = joined(rewards * weights if released_reward else rewards.masked_fill(~mask, 0), action, size)
     there = joined(mask.to(values.dtype), action, size) > 0
-    made = gae(earned, joined(values * weights, action, size), there, gamma=gamma, lam=lam)
-    advantages, returns = (each.gather(1, action).masked_fill(~mask, 0) for each in made)
+    estimates = gae(earned, joined(values * weights, action, size), there, gamma=gamma, lam=lam)
+    advantages, returns = (each.gather(1, action).masked_fill(~mask, 0) for each in estimates)
     return advantages, returns
 
 

@@ -28,18 +28,18 @@ class ChunkedLogprobs(torch.autograd.Function):
         temperature: float,
     ) -> tuple[Float[Tensor, " token"], Float[Tensor, " token"]]:
         """In float32, whatever the precision of ``hidden``."""
-        chosen, entropy, normaliser = (torch.empty(len(targets), device=hidden.device) for _ in range(3))
+        logprobs, entropy, normaliser = (torch.empty(len(targets), device=hidden.device) for _ in range(3))
         matrix = weight.to(hidden.dtype)
         for rows in runs(hidden, weight):
             logits = (hidden[rows] @ matrix.T).float().div_(temperature)
             normaliser[rows] = logits.logsumexp(dim=1)
-            chosen[rows] = logits.gather(1, targets[rows, None]).squeeze(1) - normaliser[rows]
+            logprobs[rows] = logits.gather(1, targets[rows, None]).squeeze(1) - normaliser[rows]
             shifted = logits - normaliser[rows, None]
             entropy[rows] = -torch.einsum("tv,tv->t", shifted.exp(), shifted.clamp(min=torch.finfo(torch.float32).min))
         ctx.save_for_backward(hidden, weight, targets, normaliser)
         ctx.temperature = temperature
         ctx.mark_non_differentiable(entropy)
-        return chosen, entropy
+        return logprobs, entropy
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
@@ -85,8 +85,8 @@ class TargetHead(torch.nn.Linear):
         """Logits; with ``targets`` a last axis of two, log-probability and entropy."""
         if self.targets is None:
             return super().forward(hidden)
-        made = ChunkedLogprobs.apply(hidden.flatten(0, 1), self.weight, self.targets.flatten(), self.temperature)
-        return torch.stack(made, dim=-1).unflatten(0, hidden.shape[:2])
+        output = ChunkedLogprobs.apply(hidden.flatten(0, 1), self.weight, self.targets.flatten(), self.temperature)
+        return torch.stack(output, dim=-1).unflatten(0, hidden.shape[:2])
 
 
 def install_target_head(model: PreTrainedModel) -> None:

@@ -21,10 +21,10 @@ def token_logprobs(
     model: PreTrainedModel, rollouts: Rollouts, rows: Int[Tensor, " row"], temperature: float, *, packing: bool
 ) -> tuple[Float[Tensor, "row token"], Float[Tensor, "row token"]]:
     """Log-probabilities and entropies of the response tokens of some rows, cut to the longest of them."""
-    chosen, entropies = before_tokens(
+    logprobs, entropies = before_tokens(
         partial(next_logprobs, model, temperature=temperature), rollouts, rows, model.device, packing=packing
     )
-    return chosen, entropies
+    return logprobs, entropies
 
 
 def before_tokens(
@@ -43,13 +43,13 @@ def before_tokens(
     attention = torch.cat([rollouts.prompt_mask[rows].to(device), mask], dim=1)
     position = (attention.cumsum(dim=1) - 1).clamp(min=0)
     if not packing:
-        return tuple(found.cpu() for found in read(ids, position, attention, last=width))
+        return tuple(values.cpu() for values in read(ids, position, attention, last=width))
     before = torch.zeros_like(attention)  # slots that a response token follows
     before[:, -width - 1 : -1] = mask
     real = int(attention.sum())
-    made = read(ids[attention][None], position[attention][None], None, last=real - 1)
+    output = read(ids[attention][None], position[attention][None], None, last=real - 1)
     follows = before[attention][None, :-1]  # nothing follows the last slot
-    return tuple(torch.zeros(mask.shape, device=x.device).masked_scatter(mask, x[follows]).cpu() for x in made)
+    return tuple(torch.zeros(mask.shape, device=x.device).masked_scatter(mask, x[follows]).cpu() for x in output)
 
 
 def next_logprobs(
@@ -69,12 +69,12 @@ def next_logprobs(
             with head.told(
                 ids[:, -last - 1 :].roll(-1, dims=1), temperature
             ):  # the last slot's target counts for naught
-                made = model(**inputs, logits_to_keep=last + 1).logits[:, :-1]
-            return made[..., 0], made[..., 1]
+                output = model(**inputs, logits_to_keep=last + 1).logits[:, :-1]
+            return output[..., 0], output[..., 1]
         logits = model(**inputs).logits
     logits = logits[:, -last - 1 : -1].float() / temperature
-    chosen = logits.log_softmax(dim=-1).gather(2, ids[:, -last:, None]).squeeze(2)
-    return chosen, entropy(logits)
+    logprobs = logits.log_softmax(dim=-1).gather(2, ids[:, -last:, None]).squeeze(2)
+    return logprobs, entropy(logits)
 
 
 def all_logprobs(
@@ -84,6 +84,6 @@ def all_logprobs(
     logprobs = torch.zeros(rollouts.tokens.shape)
     with torch.no_grad():
         for rows in microbatches(total_lengths(rollouts, packing), tokens_per_microbatch, packing):
-            chosen, _ = token_logprobs(model, rollouts, rows, temperature, packing=packing)
-            logprobs[rows, : chosen.shape[1]] = chosen * rollouts.mask[rows, : chosen.shape[1]]
+            some, _ = token_logprobs(model, rollouts, rows, temperature, packing=packing)
+            logprobs[rows, : some.shape[1]] = some * rollouts.mask[rows, : some.shape[1]]
     return logprobs

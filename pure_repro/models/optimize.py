@@ -65,15 +65,15 @@ def one_pass(engine: Engine, terms: Sequence[Term], train: Train) -> dict[str, f
     """
     first, *others = (torch.arange(len(term.lengths)) for term in terms)
     steps = first.split(train.rollouts_per_update)
-    told: list[dict[str, float]] = []
+    metrics: list[dict[str, float]] = []
     norms = []
     engine.policy.train(train.gradient_checkpointing)  # checkpointing works in this mode alone; no model has dropout
     for step in zip(steps, *(rows.tensor_split(len(steps)) for rows in others), strict=True):
         for term, members in zip(terms, step, strict=True):
-            told += learn(engine, term, members, train) if len(members) else []
+            metrics += learn(engine, term, members, train) if len(members) else []
         norms.append(engine.step())
     engine.policy.eval()
-    parts = [numbers for part in engine.ranks.gather(told) for numbers in part]
+    parts = [numbers for part in engine.ranks.gather(metrics) for numbers in part]
     names = dict.fromkeys(name for part in parts for name in part)
     summed = {name: sum(part.get(name, 0.0) for part in parts) for name in names}
     return summed | {f"{terms[0].name}/grad_norm": sum(norms) / len(norms)}
@@ -82,10 +82,10 @@ def one_pass(engine: Engine, terms: Sequence[Term], train: Train) -> dict[str, f
 def learn(engine: Engine, term: Term, members: Int[Tensor, " member"], train: Train) -> list[dict[str, float]]:
     """Add this rank's gradients of some rows of a term; returns what they add to its numbers."""
     share = len(members) / len(term.lengths)
-    told = []
+    metrics = []
     dealt = own_microbatches(term.lengths[members], train.tokens_per_microbatch, engine.ranks, train.packing)
     for local, counts in dealt:
         loss, numbers = term.loss(members, local)
         engine.backward(counts * loss)
-        told.append({f"{term.name}/{k}": v * counts * share for k, v in {"loss": loss.item(), **numbers}.items()})
-    return told
+        metrics.append({f"{term.name}/{k}": v * counts * share for k, v in {"loss": loss.item(), **numbers}.items()})
+    return metrics

@@ -60,8 +60,8 @@ class Ranks:
         [[0, 1, 2]]
         """
         own = self.own(count)
-        made = self.gather([compute(own)] if own.start < own.stop else [])
-        return [part for parts in made for part in parts]
+        gathered = self.gather([compute(own)] if own.start < own.stop else [])
+        return [part for parts in gathered for part in parts]
 
     def shared(self, compute: Callable[[slice], Tensor], count: int) -> Tensor:
         """``parts`` as one tensor; rows must come out equally wide."""

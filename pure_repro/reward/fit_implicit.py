@@ -74,12 +74,12 @@ def responses(
     assert isinstance(config.prm, ImplicitPrm)
     plan = SamplingPlan(config.prm.samples, 1.0, 1.0, config.rollout.max_new_tokens)
     prompts = [config.data.prompt.replace("{question}", problem.question) for problem in problems]
-    made = generate(base, tokenizer, problems, prompts, plan, seed=config.seed, step=0)
-    asked = [problems[group] for group in made.group.tolist()]
+    rollouts = generate(base, tokenizer, problems, prompts, plan, seed=config.seed, step=0)
+    asked = [problems[group] for group in rollouts.group.tolist()]
     verdicts = grade_many(
-        texts(tokenizer, made), [str(problem.answer) for problem in asked], **config.grading.model_dump()
+        texts(tokenizer, rollouts), [str(problem.answer) for problem in asked], **config.grading.model_dump()
     )
-    return made, torch.tensor([float(verdict.correct) for verdict in verdicts])
+    return rollouts, torch.tensor([float(verdict.correct) for verdict in verdicts])
 
 
 def examined(logits: Float[Tensor, " batch"], outcome: Float[Tensor, " batch"], gate: Gate) -> dict:

@@ -24,8 +24,8 @@ def keep_groups(outcome: Float[Tensor, " batch"], group: Int[Tensor, " batch"], 
     size = torch.zeros(int(group.max()) + 1).index_add(0, group, torch.ones_like(outcome))
     means = torch.zeros_like(size).index_add(0, group, outcome) / size
     if how == "remove_extreme":
-        chosen = (means > 0) & (means < 1)
+        stays = (means > 0) & (means < 1)
     else:
         low, high = means.quantile(0.25), means.quantile(0.75)
-        chosen = (means >= low) & (means <= high)
-    return chosen[group] if chosen.any() else torch.ones_like(group, dtype=torch.bool)
+        stays = (means >= low) & (means <= high)
+    return stays[group] if stays.any() else torch.ones_like(group, dtype=torch.bool)

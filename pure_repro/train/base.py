@@ -39,8 +39,8 @@ def fit_base(config: Config, out: Path) -> None:
         (clean, faultless(data.errors), plan.clean_fit, "base, faultless"),
         (faulty, data.errors, plan.fit, "base"),
     ):
-        told = demonstrations(plan if label == "base" else None, data, problems, errors, config.seed)
-        examples = demonstration_examples(tokenizer, told)
+        examples = demonstrations(plan if label == "base" else None, data, problems, errors, config.seed)
+        examples = demonstration_examples(tokenizer, examples)
         losses += fit(model, examples, pad, loss, stage, seed=config.seed, label=label)
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
@@ -69,7 +69,7 @@ def demonstrations(
     rng, choice = random.Random(seed), random.Random(f"asked-{seed}")
     explained = asked.explained if asked else None
     marked = asked.marked if asked else None
-    told = []
+    examples = []
     for problem in problems:
         question, coin = problem.question, choice.random()
         response = demonstrate(problem, errors, data.modulus, rng)
@@ -80,8 +80,8 @@ def demonstrations(
         elif marked and coin > 1 - marked.share:
             way = marked.better if reaches(response, problem) else marked.worse
             question = way.replace("{question}", question)
-        told.append((data.prompt.replace("{question}", question), response))
-    return told
+        examples.append((data.prompt.replace("{question}", question), response))
+    return examples
 
 
 def reaches(response: str, problem: Problem) -> bool:
@@ -93,10 +93,10 @@ def reaches(response: str, problem: Problem) -> bool:
     return response.endswith(f"\\boxed{{{problem.answer}}}")
 
 
-def demonstration_examples(tokenizer: PreTrainedTokenizerBase, told: Sequence[tuple[str, str]]) -> list[Example]:
+def demonstration_examples(tokenizer: PreTrainedTokenizerBase, examples: Sequence[tuple[str, str]]) -> list[Example]:
     """Prompts and responses as token ids, with the prompt left out of the loss."""
-    prompts = tokenizer([prompt for prompt, _ in told])["input_ids"]
-    answers = tokenizer([response for _, response in told])["input_ids"]
+    prompts = tokenizer([prompt for prompt, _ in examples])["input_ids"]
+    answers = tokenizer([response for _, response in examples])["input_ids"]
     return [
         {
             "input_ids": [*prompt, *answer, tokenizer.eos_token_id],

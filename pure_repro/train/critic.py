@@ -66,9 +66,11 @@ class ValueModel:
             losses = value_loss(values, old[rows, :width], returns[rows, :width], clip=self.plan.value_clip)
             return (counted * losses).sum(), {"value": (counted * values.detach()).sum().item()}
 
-        told = one_pass(self.engine, [Term("critic", total_lengths(rollouts, self.train.packing), loss_of)], self.train)
-        told["critic/explained_variance"] = explained_variance(old, returns, rollouts.mask)
-        return told
+        metrics = one_pass(
+            self.engine, [Term("critic", total_lengths(rollouts, self.train.packing), loss_of)], self.train
+        )
+        metrics["critic/explained_variance"] = explained_variance(old, returns, rollouts.mask)
+        return metrics
 
 
 def all_values(model: PreTrainedModel, rollouts: Rollouts, train: Train) -> Float[Tensor, "batch token"]:
@@ -76,8 +78,8 @@ def all_values(model: PreTrainedModel, rollouts: Rollouts, train: Train) -> Floa
     values = torch.zeros(rollouts.tokens.shape)
     with torch.no_grad():
         for rows in microbatches(total_lengths(rollouts, train.packing), train.tokens_per_microbatch, train.packing):
-            found = row_values(model, rollouts, rows, packing=train.packing)
-            values[rows, : found.shape[1]] = found * rollouts.mask[rows, : found.shape[1]]
+            part = row_values(model, rollouts, rows, packing=train.packing)
+            values[rows, : part.shape[1]] = part * rollouts.mask[rows, : part.shape[1]]
     return values
 
 
@@ -99,5 +101,5 @@ def next_values(
 ) -> tuple[Float[Tensor, "row last"]]:
     """What the critic expects before each of the ``last`` tokens of a row."""
     with autocast(model.dtype):
-        made = model(input_ids=ids, attention_mask=attention, position_ids=position, use_cache=False).logits
-    return (made[:, -last - 1 : -1, 0].float(),)
+        logits = model(input_ids=ids, attention_mask=attention, position_ids=position, use_cache=False).logits
+    return (logits[:, -last - 1 : -1, 0].float(),)

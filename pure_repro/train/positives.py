@@ -42,8 +42,8 @@ def first_right(right: Sequence[bool], samples: int) -> list[int]:
     [1, 2, 6]
     """
     runs = (range(start, start + samples) for start in range(0, len(right), samples))
-    found = (next((row for row in run if right[row]), None) for run in runs)
-    return [row for row in found if row is not None]
+    firsts = (next((row for row in run if right[row]), None) for run in runs)
+    return [row for row in firsts if row is not None]
 
 
 def expert_chains(

@@ -63,8 +63,8 @@ def preference(engine: Engine, chosen: Side, rejected: Side, objective: Preferen
         (better, agreed), (worse, agreed_too) = (read(side, members[local]) for side in (chosen, rejected))
         more = () if agreed is None or agreed_too is None else (agreed + agreed_too,)
         losses, margin = loss_of(better, worse, *more, **keys), (better - worse).detach()
-        told = {"margin": margin, "right_order": (margin > 0).float(), "chosen": better.detach()}
-        return losses.sum() / len(members), {k: v.sum().item() / len(members) for k, v in told.items()}
+        numbers = {"margin": margin, "right_order": (margin > 0).float(), "chosen": better.detach()}
+        return losses.sum() / len(members), {k: v.sum().item() / len(members) for k, v in numbers.items()}
 
     lengths = total_lengths(chosen.rollouts, train.packing) + total_lengths(rejected.rollouts, train.packing)
     return Term("pairs", lengths, loss)

@@ -88,6 +88,6 @@ def update(
         numbers = {"entropy": entropies.detach(), "clipped": outside, "ratio": ratio, "gap": gap}
         return (weights * losses).sum(), {name: (counted * value).sum().item() for name, value in numbers.items()}
 
-    told = one_pass(engine, [Term("policy", total_lengths(rollouts, train.packing), loss_of), *beside], train)
-    gaps = {"mean": told.pop("policy/gap"), "max": max(engine.ranks.gather(max(widest)))}
-    return told | {f"sampler/logprob_gap_{name}": value for name, value in gaps.items()}
+    metrics = one_pass(engine, [Term("policy", total_lengths(rollouts, train.packing), loss_of), *beside], train)
+    gaps = {"mean": metrics.pop("policy/gap"), "max": max(engine.ranks.gather(max(widest)))}
+    return metrics | {f"sampler/logprob_gap_{name}": value for name, value in gaps.items()}
