@@ -93,8 +93,8 @@ plan-table1: setup ## what the table costs at SCALE=paper: cells, memory by comp
 gpu-check: ## what one CUDA GPU does with a model of 100 M parameters, into results/gpu_check; no network, no setup
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) benchmarks/gpu_check.py
 
-ui: setup ## the MLflow pages on http://127.0.0.1:5000
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+ui: setup ## the MLflow pages on http://127.0.0.1:5000, with the links to the newest table and the runs
+	$(BIN)/python -m pure_repro.track ui
 
 bench: setup ## time of a training step against TRL, and where it goes
 	$(BIN)/pip install --quiet --constraint constraints/cpu.txt --editable '.[bench]'

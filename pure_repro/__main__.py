@@ -114,6 +114,7 @@ def run(config: Config) -> None:
     """Say what will happen, run the stages that are requested and not finished, say where the results are."""
     from pure_repro.launch.plan import plan
     from pure_repro.launch.report import announce, conclude
+    from pure_repro.track.follow import tracked
 
     stages = plan(config)
     missing = [name for name, stage in stages.items() if name not in config.stages and not stage.finished]
@@ -124,14 +125,15 @@ def run(config: Config) -> None:
         )
     announce(config, stages)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
-    if config.launch.name == "inline":
-        from pure_repro.launch.stages import run_here
+    with tracked({name: stage.folder for name, stage in stages.items()}, config.track):
+        if config.launch.name == "inline":
+            from pure_repro.launch.stages import run_here
 
-        run_here(config, stages)
-    elif not all(stage.finished for stage in stages.values()):
-        from pure_repro.launch.group import run_group
+            run_here(config, stages)
+        elif not all(stage.finished for stage in stages.values()):
+            from pure_repro.launch.group import run_group
 
-        run_group(config, stages, config.launch)
+            run_group(config, stages, config.launch)
     conclude(config, stages)
 
 

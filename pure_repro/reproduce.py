@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from tqdm import tqdm
@@ -22,7 +23,12 @@ from pure_repro.config import Config, ConfigError, Track
 from pure_repro.launch.compose import composed
 from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun, plan
-from pure_repro.track.follow import follow
+from pure_repro.track.follow import follow, open_parent, send_parent, send_run, settle
+from pure_repro.track.outbox import Parent
+from pure_repro.track.redact import redacted_address
+
+if TYPE_CHECKING:  # what draws figures is imported when there is something to draw
+    from pure_repro.report.cells import Cell
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 
@@ -98,7 +104,7 @@ def main() -> int:
     except ConfigError as error:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
-    track = table_track(request, cells[0][3].track)
+    track = table_track(request, cells[0][3].store, cells[0][3].track)
     jobs = missing_jobs(cells)
     total = sum(job.minutes for job in jobs)
     print(
@@ -119,15 +125,11 @@ def main() -> int:
     return 0
 
 
-def table_track(request: Request, track: Track) -> Track:
+def table_track(request: Request, store: Path, track: Track) -> Track:
     """Where the cells are tracked: under one parent run for this table at these settings."""
-    if track.name == "none":
-        return track
-    from pure_repro.track.mlflow import open_table
-
-    overrides = [word for word in request.overrides if not word.startswith("store=")]  # a place is no setting
-    settings = " ".join([request.name, f"seeds={request.seeds}", *overrides])
-    return track.model_copy(update={"parent": open_table(track, settings)})
+    overrides = [word for word in request.overrides if not word.startswith(("store=", "track"))]  # no settings
+    settings = " ".join([request.name, f"seeds={request.seeds}", *map(redacted_address, overrides)])
+    return open_parent(store, track, settings, "table", settings)
 
 
 def cell_words(row: dict, seed: int, request: Request) -> tuple[str, ...]:
@@ -254,11 +256,27 @@ def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Confi
     print((request.out / "table.md").read_text())
     print(f"Tables, figures and claims: {request.out}")
     if track.name == "mlflow":
-        from pure_repro.track.mlflow import page, publish
+        send_table(request, rows, finished, table, track)
 
-        named = {f"{rows[cell.row]['label']}, seed {cell.seed}": cell.stages for cell in finished}
-        parent = publish(named, table, request.out, track, request.name)
-        print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page(track, parent)}")
+
+def send_table(request: Request, rows: dict, cells: list["Cell"], table: list[dict], track: Track) -> None:
+    """Have the cells and the table above them sent to the tracker, and say where it shows them."""
+    for cell in cells:
+        arm = rows[cell.row]["label"]
+        send_run(cell.stages, track, name=f"{arm}, seed {cell.seed}", tags={"arm": arm})
+    glance = (request.out / "table.md").read_text().split("\n## ")[1]
+    assert track.parent is not None
+    parent = Parent(
+        name=track.parent,
+        kind="table",
+        title=track.parent,
+        description=f"## {glance}",
+        folder=str(request.out.resolve()),
+        table=table,
+    )
+    send_parent(cells[0].score.parents[1], track, parent)
+    for page in settle():
+        print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from hypothesis import settings
 from project import ROOT, SMOKE
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from pure_repro.config import Track
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.launch.compose import composed
 from pure_repro.models import precision
@@ -102,3 +103,21 @@ def policy(small_base: Path) -> PreTrainedModel:
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """No mixed precision, so that equal results are equal to the last digits."""
     monkeypatch.setattr(precision, "has_fast_bf16", lambda: False)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store of MLflow: making its tables takes seconds, copying them does not."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    from mlflow import MlflowClient
+
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def track(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Track:
+    """The default store in a working folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlflow.db").write_bytes(migrated.read_bytes())
+    return Track(name="mlflow", uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="test", parent=None)

@@ -1,4 +1,4 @@
-"""Tracking on a real SQLite store: what is logged, once; live, afterwards, under two parents, from two processes."""
+"""Tracking on a real SQLite store: what is sent, once; live, afterwards, under two parents, from two processes."""
 
 import json
 import multiprocessing
@@ -7,30 +7,18 @@ import threading
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from stage_folders import SETS, lines, scored, write_cells
 
 from pure_repro.config import Track
-from pure_repro.track.mlflow import connect, open_table, page, publish, sync
+from pure_repro.report import Cell
+from pure_repro.track.mlflow import connect, parent_id
+from pure_repro.track.outbox import Child, Parent
+from pure_repro.track.parents import sync_parent
+from pure_repro.track.runs import sync as sync_run
 
+SAMPLED = "accuracy/validation sampled"
 TABLE = [{"arm": "PURE-PRM, min", "sampled, last": "90.8 [89.1, 92.4]"}]
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store: making its tables takes seconds, copying them does not."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def track(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Track:
-    """The default store in a working folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mlflow.db").write_bytes(migrated.read_bytes())
-    return Track(name="mlflow", uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="test", parent=None)
 
 
 def all_runs(track: Track) -> list[Run]:
@@ -40,6 +28,28 @@ def all_runs(track: Track) -> list[Run]:
 
 def history(track: Track, run_id: str, metric: str) -> list[tuple[int, float]]:
     return [(m.step, m.value) for m in connect(track)[0].get_metric_history(run_id, metric)]
+
+
+def sync(folder: Path, track: Track, status: str = "RUNNING") -> str:
+    """Send a stage folder alone."""
+    run_id = sync_run(Child(stages={folder.parent.name: folder.name}), folder.parents[1], track, status)
+    assert run_id is not None
+    return run_id
+
+
+def publish(cells: dict[str, Cell], out: Path, track: Track, name: str) -> str:
+    """Send a finished table as `reproduce` does: its runs, then the run above them; returns its page."""
+    under = track.model_copy(update={"parent": name})
+    for label, cell in cells.items():
+        stages = {stage: folder.name for stage, folder in cell.stages.items()}
+        sync_run(Child(stages=stages, name=label, tags={"arm": cell.row}), cell.score.parents[1], under, "FINISHED")
+    glance = (out / "table.md").read_text().split("\n## ")[1]
+    parent = Parent(name=name, kind="table", title=name, description=f"## {glance}", folder=str(out), table=TABLE)
+    return sync_parent(parent, track, "FINISHED")
+
+
+def id_of(page: str) -> str:
+    return page.split("/runs/")[1].split("?")[0]
 
 
 def results(tmp_path: Path) -> Path:
@@ -52,10 +62,17 @@ def results(tmp_path: Path) -> Path:
 
 def test_a_published_table(tmp_path: Path, track: Track) -> None:
     cells = [c for c in write_cells(tmp_path / "store", [1]) if c.row in ("base", "prm_sum")]
-    named = {f"{cell.row}, seed 1": cell.stages for cell in cells}
+    train = cells[1].train
+    assert train is not None
+    manifest = json.loads((train / "manifest.json").read_text())
+    (train / "manifest.json").write_text(json.dumps(manifest | {"problems": {"train": "d1", "chain3": "d2"}}))
+    (train / "last").mkdir()
+    (train / "last" / "config.json").write_text("{}")
+    named = {f"{cell.row}, seed 1": cell for cell in cells}
     out = results(tmp_path)
-    parent = publish(named, TABLE, out, track, "table1")
-    assert publish(named, TABLE, out, track, "table1") == parent
+    page = publish(named, out, track, "table1")
+    assert publish(named, out, track, "table1") == page
+    parent = id_of(page)
 
     client, _ = connect(track)
     children = {run.info.run_name: run for run in all_runs(track) if run.info.run_id != parent}
@@ -66,10 +83,21 @@ def test_a_published_table(tmp_path: Path, track: Track) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.params["train.learning_rate"] == "0.0003" and run.data.params["prm.negatives"] == "zero_step"
     assert [step for step, _ in history(track, run.info.run_id, "loss")] == list(range(1, 41))
-    assert [step for step, _ in history(track, run.info.run_id, "validation/sampled")] == [0, 10, 20, 30, 40]
+    assert [step for step, _ in history(track, run.info.run_id, SAMPLED)] == [0, 10, 20, 30, 40]
     assert run.data.metrics["score/last/sampled/average"] == cells[1].average("last", "sampled")
-    assert run.data.metrics["collapsed_at"] == 20
+    assert run.data.metrics["steps/collapsed at"] == 20
     assert run.data.metrics["prm_gate/bad_found"] == pytest.approx(0.951)
+    assert {name: run.data.tags[name] for name in ("arm", "seed", "reward", "table")} == {
+        "arm": "prm_sum",
+        "seed": "1",
+        "reward": "prm",
+        "table": "table1",
+    }
+    assert run.data.tags["mlflow.note.content"].startswith("A training of 60 steps with reward=prm, seed=1.")
+    assert run.data.tags["mlflow.source.git.commit"] == "0123456789ab"
+    sets = {one.dataset.name: (one.dataset.digest, one.tags[0].value) for one in run.inputs.dataset_inputs}
+    assert sets == {"train": ("d1", "training"), "chain3": ("d2", "evaluation")}
+    assert [model.name for model in client.search_logged_models([run.info.experiment_id])] == ["last"]
     assert {a.path for a in client.list_artifacts(run.info.run_id, "train")} >= {
         "train/config.yaml",
         "train/manifest.json",
@@ -77,17 +105,19 @@ def test_a_published_table(tmp_path: Path, track: Track) -> None:
 
     shown = json.loads(Path(client.download_artifacts(run.info.run_id, "rollouts.json")).read_text())
     assert [row[0] for row in shown["data"]] == [40] * 4 + [30] * 4 + [20] * 4 + [10] * 4  # published twice, shown once
-    assert "7+4=11  +0.80" in shown["data"][0][shown["columns"].index("scored response")]
+    assert "+0.80  7+4=11" in shown["data"][0][shown["columns"].index("steps with their scores")]
     loaded = client.load_table(run.info.experiment_id, "table.json", run_ids=[parent])  # MLflow takes it for a table
     assert loaded.to_dict("records") == TABLE
 
     top = client.get_run(parent)
     assert {a.path for a in client.list_artifacts(parent)} == {"curves.png", "table.json", "table.md"}
     note = top.data.tags["mlflow.note.content"]
-    assert "At a glance" in note and "Long." not in note
+    assert note.startswith("## At a glance") and "Long." not in note
     assert "artifacts/table.json" in note and run.info.run_id in note
     assert children["base, seed 1"].info.run_id not in note  # it has no curve
-    assert page(track, parent).startswith(f"#/experiments/{top.info.experiment_id}/runs/{parent}")
+    assert top.data.metrics["arm score/prm_sum"] == cells[1].average("last", "sampled")
+    assert top.data.metrics["arm collapse step/prm_sum"] == 20
+    assert page.startswith(f"#/experiments/{top.info.experiment_id}/runs/{parent}")
 
 
 def test_a_plain_models_score_is_a_run_of_its_own(tmp_path: Path, track: Track) -> None:
@@ -96,7 +126,7 @@ def test_a_plain_models_score_is_a_run_of_its_own(tmp_path: Path, track: Track) 
     for one in outcomes["checkpoints"]["base"].values():
         one["sampled"] = []
     (folder / "scores.json").write_text(json.dumps(outcomes))
-    assert sync(folder, track) == sync(folder, track)
+    assert sync(folder, track, "FINISHED") == sync(folder, track, "FINISHED")
     [run] = all_runs(track)
     assert run.info.status == "FINISHED"
     assert set(run.data.metrics) == {f"score/base/greedy/{name}" for name in (*SETS, "average")}
@@ -108,7 +138,7 @@ def test_a_run_followed_live_is_the_run_published_later(tmp_path: Path, track: T
     late = {name: (cell.train / name).read_text() for name in ("metrics.jsonl", "validation.jsonl", "summary.json")}
     for name in (*late, "manifest.json", "rollouts.jsonl.gz"):
         (cell.train / name).unlink()
-    parent = open_table(track, "it's table1")
+    parent = parent_id(*connect(track), "it's table1")
     under = track.model_copy(update={"parent": parent})
 
     lines(cell.train / "validation.jsonl", [{"step": 0, "sampled": 0.3}])  # before the first update
@@ -122,13 +152,13 @@ def test_a_run_followed_live_is_the_run_published_later(tmp_path: Path, track: T
         (cell.train / name).write_text(text)
     assert sync(cell.train, under) == run_id
     assert [step for step, _ in history(track, run_id, "loss")] == list(range(1, 61))
-    assert [step for step, _ in history(track, run_id, "validation/sampled")] == list(range(0, 61, 10))
+    assert [step for step, _ in history(track, run_id, SAMPLED)] == list(range(0, 61, 10))
 
     (cell.train / "manifest.json").write_text("{}")
-    publish({"PURE-PRM, seed 1": cell.stages}, TABLE, results(tmp_path), track, "it's table1")
+    publish({"PURE-PRM, seed 1": cell}, results(tmp_path), track, "it's table1")
     assert [run.info.run_id for run in all_runs(track) if run.info.run_id != parent] == [run_id]
 
-    other = publish({"none, min": cell.stages}, TABLE, tmp_path / "results", track, "prm_negatives")
+    other = id_of(publish({"none, min": cell}, tmp_path / "results", track, "prm_negatives"))
     parents = sorted(run.data.tags.get("mlflow.parentRunId", "") for run in all_runs(track))
     assert parents == sorted(["", "", parent, other])
 
@@ -153,7 +183,7 @@ def test_a_bad_metric_name_is_named(tmp_path: Path, track: Track) -> None:
 
 
 def test_the_default_store_is_in_the_working_folder(track: Track) -> None:
-    open_table(track, "made in the copied store")
+    parent_id(*connect(track), "made in the copied store")
     here = track.model_copy(update={"uri": None})
     assert [run.info.run_name for run in all_runs(here)] == ["made in the copied store"]
 
@@ -162,7 +192,7 @@ def test_a_lock_held_longer_than_sqlite_waits_by_itself(tmp_path: Path, track: T
     folder = next(c.train for c in write_cells(tmp_path / "store", [1]) if c.row == "pure_vr")
     assert folder is not None
     here = track.model_copy(update={"uri": None})
-    open_table(here, "makes the experiment")
+    connect(here)
     blocker = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None, check_same_thread=False)
     blocker.execute("BEGIN EXCLUSIVE")
     timer = threading.Timer(6, blocker.rollback)

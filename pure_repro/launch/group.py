@@ -3,11 +3,16 @@
 Imports no torch. Workers read the frozen file and never see Hydra.
 """
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,7 +21,9 @@ from pure_repro.launch.failure import Failure
 from pure_repro.launch.plan import StageRun
 from pure_repro.launch.watchdog import PARENT
 from pure_repro.track.manifest import environment, write_json, write_whole
+from pure_repro.track.redact import redacted_address
 
+ADDRESSES = "PURE_REPRO_ADDRESSES"  # in the environment of a group: the addresses of its configuration, by key
 GRACE = 30  # seconds that a group has to end itself
 
 
@@ -30,7 +37,7 @@ def run_group(config: Config, stages: dict[str, StageRun], launch: Torchrun) -> 
     work = ["-m", "pure_repro.launch.worker", str(frozen)]
     agent = subprocess.Popen(
         [sys.executable, "-m", "pure_repro.launch.agent", *meeting(launch, last.address), *work],
-        env=os.environ | {PARENT: str(os.getpid())},
+        env=os.environ | {PARENT: str(os.getpid()), ADDRESSES: json.dumps(addresses(config))},
         start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the group in order
     )
     status = None
@@ -49,13 +56,36 @@ def run_group(config: Config, stages: dict[str, StageRun], launch: Torchrun) -> 
 
 
 def freeze(config: Config, folder: Path) -> Path:
-    """Write the whole configuration, every value resolved, and what runs it, beside the last stage's output."""
+    """Write the whole configuration, every value resolved, and what runs it, beside the last stage's output.
+
+    A password in an address is not for files: the group finds it in its environment.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
+    put_addresses(values, {key: redacted_address(uri) for key, uri in addresses(config).items()})
     frozen = folder / "run.yaml"
     write_whole(frozen, yaml.safe_dump(values, sort_keys=False))
     write_json(folder / "run.json", {"config": values, **environment()})
     return frozen
+
+
+def addresses(config: Config) -> dict[str, str]:
+    """The addresses in a configuration that may hold a password, by key."""
+    judge = config.reward.judge
+    known = {"track.uri": config.track.uri, "reward.judge.url": judge.url if judge is not None else None}
+    return {key: address for key, address in known.items() if address}
+
+
+def put_addresses(values: dict[str, Any], addresses: Mapping[str, str]) -> None:
+    """Put addresses into the values of a configuration.
+
+    >>> values = {"track": {"uri": "http://***@host"}}
+    >>> put_addresses(values, {"track.uri": "http://me:pass@host"}); values
+    {'track': {'uri': 'http://me:pass@host'}}
+    """
+    for key, address in addresses.items():
+        *groups, last = key.split(".")
+        reduce(getitem, groups, values)[last] = address
 
 
 def meeting(launch: Torchrun, address: str) -> list[str]:

@@ -24,7 +24,6 @@ from pure_repro.models.finite import NotFinite
 from pure_repro.models.ranks import ALONE, Ranks
 from pure_repro.prm.gate import GateFailed
 from pure_repro.rollout.fingerprint import StaleWeights
-from pure_repro.track.follow import follow
 from pure_repro.track.manifest import environment, write_json
 
 SMALLEST_ROOM = 2**16  # bytes; a disk with less is full, whatever an error says
@@ -182,8 +181,6 @@ def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
     else:
         checkpoints = {str(name): folders["train"] / name for name in config.score.checkpoints}
     score(config, checkpoints, out)
-    if "train" not in folders:  # the scores of a training belong to its own run, which a table completes
-        follow(out, config.track)
 
 
 def start_of(config: Config, folders: dict[str, Path]) -> Path:

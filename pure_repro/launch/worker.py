@@ -1,5 +1,7 @@
 """One rank of a group: ``python -m pure_repro.launch.worker run.yaml``, started by torchrun."""
 
+import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -9,6 +11,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from pure_repro.config import Config
 from pure_repro.launch.failure import Failure, fail
+from pure_repro.launch.group import ADDRESSES, put_addresses
 from pure_repro.launch.plan import plan
 from pure_repro.launch.stages import run_stages
 from pure_repro.launch.watchdog import follow_parent
@@ -19,7 +22,9 @@ def main() -> None:
     """Take part in every stage of the frozen configuration."""
     follow_parent()
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")  # DeepSpeed's use of torch
-    config = Config.model_validate(yaml.safe_load(Path(sys.argv[1]).read_text()))
+    values = yaml.safe_load(Path(sys.argv[1]).read_text())
+    put_addresses(values, json.loads(os.environ.get(ADDRESSES, "{}")))
+    config = Config.model_validate(values)
     ranks = join()
     if not ranks.first:
         disable_progress_bar()

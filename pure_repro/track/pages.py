@@ -1,0 +1,34 @@
+"""Addresses of MLflow's pages, in the view of trained models: the UI itself has few ways from one to another."""
+
+import json
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from pure_repro.track.mlflow import TRAINING_VIEW
+
+
+def list_page(experiment: str) -> str:
+    """The list of runs, newest first.
+
+    >>> list_page("1")
+    '#/experiments/1/runs?workflowType=machine_learning'
+    """
+    return f"#/experiments/{experiment}/runs?{TRAINING_VIEW}"
+
+
+def run_page(experiment: str, run_id: str, artifact: str | None = None) -> str:
+    """A run, or a file of it."""
+    file = f"/artifacts/{artifact}" if artifact else ""
+    return f"#/experiments/{experiment}/runs/{run_id}{file}?{TRAINING_VIEW}"
+
+
+def chart_page(experiment: str, run_ids: Sequence[str], metric: str) -> str:
+    """One metric of several runs by training step."""
+    return (
+        f"#/metric?runs={_quoted(run_ids)}&experiments={_quoted([experiment])}&metric={_quoted(metric)}"
+        f"&plot_metric_keys={_quoted([metric])}&x_axis=step&{TRAINING_VIEW}"
+    )
+
+
+def _quoted(value: str | Sequence[str]) -> str:
+    return quote(json.dumps(value, separators=(",", ":")))
