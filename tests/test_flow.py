@@ -234,6 +234,8 @@ def addresses(*words: str) -> dict[str, str]:
         (["objective.clip_high=0.2"], set()),
         (["score.samples=3"], {"score"}),
         (["prm.gate.on_fail=stop"], set()),
+        (["watch.alarms.longer.threshold=2"], set()),
+        (["watch.on_alarm=stop"], {"train", "score"}),
         (["launch.threads=2"], set()),
         (["train.offload=cpu"], set()),
         (["track=mlflow", "store=elsewhere"], set()),

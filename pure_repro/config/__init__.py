@@ -10,7 +10,7 @@ from pure_repro.config.advantage import Compared, Critic, Gae
 from pure_repro.config.base import ConfigError, Fit, Means, meaning
 from pure_repro.config.benchmark import Benchmark, Difficulty, FileSet, HubSet, Published, TestSet, UrlSet
 from pure_repro.config.choices import STAGES
-from pure_repro.config.credit import TregWeights
+from pure_repro.config.credit import Credit, TregWeights
 from pure_repro.config.data import SPLITS, Embedded, ErrorRates, Mathematics
 from pure_repro.config.filter import Filter, Unfiltered
 from pure_repro.config.grading import Grading
@@ -25,3 +25,4 @@ from pure_repro.config.run import Config
 from pure_repro.config.score import Score
 from pure_repro.config.track import Track
 from pure_repro.config.train import LOGITS_AT_ONCE, Train, Zero
+from pure_repro.config.watch import Alarm, Watch

@@ -10,7 +10,9 @@ from pure_repro.models.policy import save_policy
 from pure_repro.track.follow import follow
 from pure_repro.track.manifest import write_json
 from pure_repro.train.record import Recorder
+from pure_repro.train.rollback import KEPT, drop_superfluous, go_back
 from pure_repro.train.validation import Validator
+from pure_repro.train.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,18 @@ class Checkpointer:
             return
         save_companions(self.companions, out, progress)
         self.engine.save(out, progress)
-        if self.context.ranks.first:
-            drop_older_states(self.companions, out, progress)
+        if not self.context.ranks.first:
+            return
+        drop_older_states(self.companions, out, progress)
+        watch = self.context.config.watch
+        if watch.on_alarm == "rollback":
+            save_policy(self.engine.sampler, self.context.tokenizer, out / KEPT / str(progress.step))
+            drop_superfluous(out, progress.step, watch.window)
 
-    def finish(self, validator: Validator, recorder: Recorder) -> None:
+    def finish(self, validator: Validator, recorder: Recorder, watcher: Watcher) -> None:
         """The last policy and the summary."""
         context, progress = self.context, self.context.progress
-        stopped = validator.stopped()
+        collapsed, alarmed, alarms = validator.stopped(), watcher.stopped(), watcher.alarms()
         if not context.ranks.first:
             return
         save_policy(self.engine.sampler, context.tokenizer, context.out / "last")
@@ -43,8 +50,12 @@ class Checkpointer:
             "chosen_step": progress.chosen_step,
             "last_step": progress.step,
             "collapsed_at": validator.collapse_step(),
-            "stopped": "collapse" if stopped else "steps",
+            "stopped": "collapse" if collapsed else "alarm" if alarmed else "steps",
+            "alarms": alarms,
             "seconds": round(progress.seconds, 1),
         }
+        watch = context.config.watch
+        if watch.on_alarm == "rollback" and alarms:
+            summary["rolled_back_to"] = go_back(context.out, min(alarms.values()), watch.window)
         write_json(context.out / "summary.json", summary)
         follow(context.out, context.config.track)

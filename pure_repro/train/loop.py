@@ -21,12 +21,13 @@ def train(config: Config, base: Path, prm: Path | None, out: Path, ranks: Ranks)
         total=config.train.steps, initial=progress.step, disable=not ranks.first, desc="train", unit="step"
     ) as bar:
         run.validator.validate()
-        while progress.step < config.train.steps and not run.validator.stopped():
+        while progress.step < config.train.steps and not (run.validator.stopped() or run.watcher.stopped()):
             batch = run.experience.batch()
             batch = run.advantages.of(batch)
             metrics = run.learners.learn(batch)
             bar.set_postfix(run.recorder.record(batch, metrics))
             bar.update()
+            run.watcher.look()
             run.validator.validate()
             run.checkpointer.save()
-    run.checkpointer.finish(run.validator, run.recorder)
+    run.checkpointer.finish(run.validator, run.recorder, run.watcher)

@@ -10,20 +10,19 @@ from pure_repro.models.context import Context
 from pure_repro.models.ranks import Ranks
 from pure_repro.reward.source import Opening, open_sources
 from pure_repro.rollout.steps import separator_ids
-from pure_repro.track.manifest import write_json
 from pure_repro.train.advantages import Advantages, open_advantages
 from pure_repro.train.checkpoints import Checkpointer
 from pure_repro.train.companions import open_companions
 from pure_repro.train.experience import Experience
 from pure_repro.train.explanations import Explainer
-from pure_repro.train.journal import Journal
+from pure_repro.train.journal import open_journals
 from pure_repro.train.learners import Learners, open_learner
 from pure_repro.train.models import open_models
 from pure_repro.train.problems import training_problems
 from pure_repro.train.record import Recorder
 from pure_repro.train.responder import Responder
 from pure_repro.train.validation import Validator
-from pure_repro.types import Problem
+from pure_repro.train.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class TrainingRun:
     advantages: Advantages
     learners: Learners
     recorder: Recorder
+    watcher: Watcher
     validator: Validator
     checkpointer: Checkpointer
 
@@ -56,17 +56,7 @@ def open_training(config: Config, base: Path, prm: Path | None, out: Path, ranks
         open_advantages(context, likelihoods, companions),
         Learners(context, open_learner(context, engine, likelihoods), companions),
         Recorder(context, metrics, rollouts, answers),
+        Watcher(context, metrics),
         Validator(context, responder, likelihoods, validation(config), validations),
         Checkpointer(context, engine, companions),
     )
-
-
-def open_journals(context: Context, problems: list[Problem]) -> list[Journal]:
-    """Metrics, validations and rollouts, cut back to the checkpoint; which problems are answered is written beside."""
-    journals = [Journal(context.out / f"{name}.jsonl") for name in ("metrics", "validation", "rollouts")]
-    if context.ranks.first:
-        progress = context.progress
-        write_json(context.out / "answered.json", {"problems": [p.id for p in problems if p.answer is not None]})
-        for journal in journals:  # without a checkpoint nothing counts, not even the first validation
-            journal.cut_after(progress.step if progress.best >= 0 else -1)
-    return journals

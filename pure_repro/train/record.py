@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from pure_repro.config import Embedded
+from pure_repro.config import Credit, Embedded
+from pure_repro.credit import credit_form
 from pure_repro.models.context import Context
 from pure_repro.prm.gate import step_agreement
 from pure_repro.rollout.text import step_texts
 from pure_repro.train.journal import Journal
 from pure_repro.types import Batch, Stream
+from pure_repro.watch.paper import paper_metrics
 from pure_repro.watch.signals import mean, shape_signals
 
 SHOWN_RESPONSES = 24
@@ -51,6 +53,7 @@ class Recorder:
         row |= {f"response/{name}": value for name, value in shape_signals(batch.rollouts, batch.steps).items()}
         for name, stream in batch.streams.items():
             row |= reward_figures(name, stream) if stream.weight is not None else {}
+        row |= paper_metrics(batch, outcome_rewards(batch, self.context.config.credit))
         return row | self.agreement(batch)
 
     def agreement(self, batch: Batch) -> dict[str, float]:
@@ -79,6 +82,14 @@ class Recorder:
                     "advantage": round(batch.advantages[i, 0].item(), 4),
                 }
             )
+
+
+def outcome_rewards(batch: Batch, credit: Credit) -> list[float]:
+    """What the credit form makes of each response's process rewards, the return of its first unit; of none, nothing."""
+    keys = credit.model_dump()
+    form = credit_form(keys.pop("name"))
+    credited = [stream for stream in batch.streams.values() if stream.credited]
+    return [value for one in credited for value in form(one.rewards, one.units.mask, **keys)[:, 0].tolist()]
 
 
 def reward_figures(name: str, stream: Stream) -> dict[str, float]:
