@@ -6,10 +6,20 @@ from pathlib import Path
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.plan import StageRun
 from pure_repro.launch.weights import file_digest
-from pure_repro.models.checkpoint import COMPANIONS, SHARDS
+from pure_repro.models.checkpoint import CANDIDATES, COMPANIONS, SHARDS
 
 # What a stage writes for itself, or before its end: nobody builds on it.
-OWN = {"config.yaml", "manifest.json", "run.yaml", "run.json", "state.pt", "replies.sqlite", COMPANIONS, SHARDS}
+OWN = {
+    "config.yaml",
+    "manifest.json",
+    "run.yaml",
+    "run.json",
+    "state.pt",
+    "replies.sqlite",
+    CANDIDATES,
+    COMPANIONS,
+    SHARDS,
+}
 
 
 def outputs(folder: Path) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """What a run is made of, opened once from its configuration and from where it was left."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from pure_repro.config import Config
 from pure_repro.data.source import validation
+from pure_repro.models.checkpoint import BrokenState
 from pure_repro.models.companion import load_companions
 from pure_repro.models.context import Context
 from pure_repro.models.ranks import Ranks
@@ -67,6 +69,33 @@ def open_journals(context: Context, problems: list[Problem]) -> list[Journal]:
     if context.ranks.first:
         progress = context.progress
         write_json(context.out / "answered.json", {"problems": [p.id for p in problems if p.answer is not None]})
+        resumed = progress.step > 0
         for journal in journals:  # without a checkpoint nothing counts, not even the first validation
-            journal.cut_after(progress.step if progress.best >= 0 else -1)
+            if resumed and (broken := journal.broken()):
+                print(f"warning: {journal.path}:{broken[0]} is no row, and is left out", file=sys.stderr)
+            journal.cut_after(progress.step if resumed else -1)
+        if resumed:
+            require_validations(context, journals[1])
+            lost = progress.step - len({row["step"] for row in journals[0].rows()})
+            if lost:
+                print(
+                    f"warning: {journals[0].path} lacks {lost} of the {progress.step} steps before the checkpoint: "
+                    "its curves are of what is left",
+                    file=sys.stderr,
+                )
     return journals
+
+
+def require_validations(context: Context, journal: Journal) -> None:
+    """Every validation before the checkpoint is in its journal: whether a run has collapsed is read from there.
+
+    Raises ``BrokenState`` where one is missing.
+    """
+    if context.progress.best < 0:  # nothing to validate on
+        return
+    due = range(0, context.progress.step + 1, context.config.train.validate_every)
+    if lost := sorted(set(due) - {row["step"] for row in journal.rows()}):
+        raise BrokenState(
+            f"{journal.path} lacks the validation at step {lost[0]}, which the checkpoint has behind it: put the file "
+            f"back, or remove {context.out / 'state.pt'}, and the stage begins again"
+        )
