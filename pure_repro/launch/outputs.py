@@ -47,10 +47,10 @@ def require_as_left(run: StageRun) -> None:
     """
     again = f"remove {run.folder}, and the same command makes it again"
     try:
-        left = json.loads((run.folder / "manifest.json").read_text())["outputs"]
-    except (ValueError, LookupError, TypeError) as error:
+        left = json.loads((run.folder / "manifest.json").read_text())["outputs"].items()
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Failure(f"{run.folder / 'manifest.json'} does not say what the stage has left: {again}", 1) from error
     there = outputs(run.folder)
-    if wrong := [name for name, digest in left.items() if there.get(name) != digest]:
+    if wrong := [name for name, digest in left if there.get(name) != digest]:
         what = "is other than stage {} left it" if wrong[0] in there else "is gone, which stage {} had left"
         raise Failure(f"{run.folder / wrong[0]} {what.format(run.stage)}: {again}", 1)

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import of_files
+import of_stores
+import of_words
 import pytest
 from campaign import Fault, summary, trouble
 
-FAULTS = [*of_files.faults()]
+FAULTS = [*of_files.faults(), *of_stores.faults(), *of_words.faults()]
 AREAS = sorted({fault.area for fault in FAULTS})
 
 
