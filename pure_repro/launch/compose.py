@@ -22,7 +22,7 @@ def composed(overrides: Sequence[str]) -> Config:
     """The checked configuration for some overrides, as ``composed(["credit=sum", "seed=3"])``."""
     try:
         tree = _tree(overrides)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: of a word without a key
         raise ConfigError(one_sentence(error, overrides)) from error
     return checked(tree)
 
@@ -142,6 +142,7 @@ WANTED = {
     "tuple_type": "must be a list, as in [a,b]",
     "too_short": "must name at least one",
     "missing": "is missing",
+    "path_type": "must be a path",
     "finite_number": "must be a finite number",
     "model_type": "must be a group of keys, as in {name: mine}",
     "dict_type": "must be a group of keys, as in {name: mine}",
@@ -177,7 +178,7 @@ def without_forms(error: Mapping[str, Any], values: Any) -> list[str]:
         is_key = isinstance(part, int) or (isinstance(values, dict) and part in values)
         if is_key:
             values = values[part] if isinstance(values, dict | list) else None
-        elif i + 1 < len(error["loc"]) or error["type"] == "value_error":
+        elif not isinstance(values, dict) or i + 1 < len(error["loc"]) or error["type"] == "value_error":
             continue
         keys.append(str(part))
     return keys
@@ -191,6 +192,8 @@ def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
         if sign and value:
             return f"{key}={value} cannot be read: a value with signs or spaces needs quotes, as in '{key}=\"{value}\"'"
         return f"{error.override} cannot be read: write key=value, as in credit=sum"
+    if bare := [word for word in overrides if word.startswith("=")]:
+        return f"{bare[0]} cannot be read: write key=value, as in credit=sum"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{match[1]} has several values: add -m for a run of each"
     if match := re.search(r"Could not find 'hydra/launcher/([^']+)'", text):
