@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from pure_repro.launch import CONF
 from pure_repro.launch.failure import Failure, Terminated, fail, heed_termination
 from pure_repro.launch.help import help_text
+from pure_repro.launch.watchdog import PARENT, follow_parent
 
 if TYPE_CHECKING:
     from pure_repro.config import Config
@@ -35,6 +36,8 @@ def main() -> None:
         is_run = len(overrides) == len(words)
         check_or_exit([overrides if is_run else [word for word in overrides if "=" in word]])  # not job of --cfg job
     heed_termination()
+    if PARENT in os.environ:
+        follow_parent()
     try:
         run_composed()
     except KeyboardInterrupt as stop:
