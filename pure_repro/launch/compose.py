@@ -163,8 +163,18 @@ def of_validation(error: Mapping[str, Any], values: Any) -> str:
         sentence = str(error["ctx"]["error"])
         return f"{key}.{sentence}" if key else sentence
     wanted = WANTED.get(error["type"], error["msg"].replace("Input should", "must"))
-    given = "" if isinstance(error["input"], dict) else f"={error['input']}"
+    given = "" if isinstance(error["input"], dict) else f"={shown(error['input'])}"
     return f"{key}{given} {wanted}"
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence shows it: on one line, and not longer than that.
+
+    >>> shown("one\\nline"), len(shown("long" * 100))
+    ('one line', 80)
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def without_forms(error: Mapping[str, Any], values: Any) -> list[str]:
@@ -206,7 +216,7 @@ def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
         keys = [word.partition("=")[0] for word in overrides]
         choices = [w for w, k in zip(overrides, keys, strict=True) if (CONF / k).is_dir() and k != match[1]]
         return no_key(match[1], OmegaConf.to_container(_tree(choices)))
-    return f"{text.splitlines()[0]} (in: {' '.join(overrides)})"
+    return f"{(text.splitlines() or ['no reason given'])[0]} (in: {shown(' '.join(overrides))})"
 
 
 def no_key(key: str, values: Any) -> str:

@@ -1,14 +1,16 @@
 """The campaign's faults that need no process of their own: each is survived."""
 
+import os
 from pathlib import Path
 
 import of_files
 import of_stores
 import of_words
 import pytest
-from campaign import Fault, summary, trouble
+from campaign import RESULTS, Fault, summary, trouble
 
-FAULTS = [*of_files.faults(), *of_stores.faults(), *of_words.faults()]
+EVERY = 1 if os.environ.get("FAULTS") == "all" else 6  # make test-faults; composing takes a third of a second
+FAULTS = [*of_files.faults(), *of_stores.faults(), *[*of_words.faults()][::EVERY]]
 AREAS = sorted({fault.area for fault in FAULTS})
 
 
@@ -18,7 +20,8 @@ def test_faults_of(area: str, tmp_path: Path) -> None:
     for number, fault in enumerate(fault for fault in FAULTS if fault.area == area):
         folder = tmp_path / str(number)
         folder.mkdir()
-        if (said := trouble(fault, folder)) is not None:
+        RESULTS.append((fault, trouble(fault, folder)))
+        if (said := RESULTS[-1][1]) is not None:
             wrong[fault.name] = said
     assert not wrong
 
