@@ -77,7 +77,7 @@ def named(benchmark: str, key: str) -> dict[str, Any]:
     >>> named("aime24", "score.benchmarks")["problems"]
     30
     """
-    known = names_in("benchmark")
+    known = choices_of("benchmark")
     if benchmark not in known:
         raise ConfigError(
             f"{key}={benchmark} is no benchmark: take some of {', '.join(known)}{nearest(benchmark, known)}"
@@ -86,10 +86,10 @@ def named(benchmark: str, key: str) -> dict[str, Any]:
     return values
 
 
-def names_in(group: str) -> list[str]:
+def choices_of(group: str) -> list[str]:
     """The choices of a group that lie in its folder itself.
 
-    >>> "aime24" in names_in("benchmark"), "../prompt/pure" in names_in("benchmark")
+    >>> "aime24" in choices_of("benchmark"), "../prompt/pure" in choices_of("benchmark")
     (True, False)
     """
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
@@ -103,7 +103,7 @@ def chosen(one: Any, key: str) -> Any:
     """
     if isinstance(one, str):
         return named(one, key)
-    known = isinstance(one, dict) and one.get("name") in names_in("benchmark")
+    known = isinstance(one, dict) and one.get("name") in choices_of("benchmark")
     return named(one["name"], key) | one if known and not {"path", "difficulty"} & one.keys() else one
 
 
@@ -125,7 +125,7 @@ def template(prompt: Any) -> Any:
     >>> template("none"), template("Q: {question}")
     ('{question}', 'Q: {question}')
     """
-    if prompt not in names_in("prompt"):
+    if prompt not in choices_of("prompt"):
         return prompt
     return yaml.safe_load((CONF / "prompt" / f"{prompt}.yaml").read_text())["template"]
 

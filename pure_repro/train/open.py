@@ -1,31 +1,27 @@
 """What a run is made of, opened once from its configuration and from where it was left."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from pure_repro.config import Config
 from pure_repro.data.source import validation
-from pure_repro.models.checkpoint import BrokenState
 from pure_repro.models.companion import load_companions
 from pure_repro.models.context import Context
 from pure_repro.models.ranks import Ranks
 from pure_repro.reward.source import Opening, open_sources
 from pure_repro.rollout.steps import separator_ids
-from pure_repro.track.manifest import write_json
 from pure_repro.train.advantages import Advantages, open_advantages
 from pure_repro.train.checkpoints import Checkpointer
 from pure_repro.train.companions import open_companions
 from pure_repro.train.experience import Experience
 from pure_repro.train.explanations import Explainer
-from pure_repro.train.journal import Journal
+from pure_repro.train.journals import open_journals
 from pure_repro.train.learners import Learners, open_learner
 from pure_repro.train.models import open_models
 from pure_repro.train.problems import training_problems
 from pure_repro.train.record import Recorder
 from pure_repro.train.responder import Responder
 from pure_repro.train.validation import Validator
-from pure_repro.types import Problem
 
 
 @dataclass(frozen=True)
@@ -61,41 +57,3 @@ def open_training(config: Config, base: Path, prm: Path | None, out: Path, ranks
         Validator(context, responder, likelihoods, validation(config), validations),
         Checkpointer(context, engine, companions),
     )
-
-
-def open_journals(context: Context, problems: list[Problem]) -> list[Journal]:
-    """Metrics, validations and rollouts, cut back to the checkpoint; which problems are answered is written beside."""
-    journals = [Journal(context.out / f"{name}.jsonl") for name in ("metrics", "validation", "rollouts")]
-    if context.ranks.first:
-        progress = context.progress
-        write_json(context.out / "answered.json", {"problems": [p.id for p in problems if p.answer is not None]})
-        resumed = progress.step > 0
-        for journal in journals:  # without a checkpoint nothing counts, not even the first validation
-            if resumed and (broken := journal.broken()):
-                print(f"warning: {journal.path}:{broken[0]} is no row, and is left out", file=sys.stderr)
-            journal.cut_after(progress.step if resumed else -1)
-        if resumed:
-            require_validations(context, journals[1])
-            lost = progress.step - len({row["step"] for row in journals[0].rows()})
-            if lost:
-                print(
-                    f"warning: {journals[0].path} lacks {lost} of the {progress.step} steps before the checkpoint: "
-                    "its curves are of what is left",
-                    file=sys.stderr,
-                )
-    return journals
-
-
-def require_validations(context: Context, journal: Journal) -> None:
-    """Every validation before the checkpoint is in its journal: whether a run has collapsed is read from there.
-
-    Raises ``BrokenState`` where one is missing.
-    """
-    if context.progress.best < 0:  # nothing to validate on
-        return
-    due = range(0, context.progress.step + 1, context.config.train.validate_every)
-    if lost := sorted(set(due) - {row["step"] for row in journal.rows()}):
-        raise BrokenState(
-            f"{journal.path} lacks the validation at step {lost[0]}, which the checkpoint has behind it: put the file "
-            f"back, or remove {context.out / 'state.pt'}, and the stage begins again"
-        )
