@@ -36,9 +36,9 @@ def main() -> None:
         is_run = len(overrides) == len(words)
         check_or_exit([overrides if is_run else [word for word in overrides if "=" in word]])  # not job of --cfg job
     heed_termination()
-    if PARENT in os.environ:
-        follow_parent()
     try:
+        if PARENT in os.environ:
+            follow_parent()
         run_composed()
     except KeyboardInterrupt as stop:
         fail("stopped; the same command goes on from the last checkpoint", 143 if isinstance(stop, Terminated) else 130)
