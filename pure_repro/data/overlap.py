@@ -11,12 +11,12 @@ SHOWN = 3  # problems that a sentence names
 
 
 def plain(question: str) -> str:
-    r"""A question without what writing it down adds: letters and digits alone, in small letters.
+    r"""A question without what writing it down adds: blanks, dollars, braces, punctuation, and the size of brackets.
 
-    >>> plain(r"Find $\frac{1}{2}$ of 8 ."), plain("find $ \\frac12 $ of 8.")
-    ('findfrac12of8', 'findfrac12of8')
+    >>> print(plain(r"Find $\left(\frac{1}{2}\right)$ of 8 ."), plain(r"find $ (\frac12) $ of 8"))
+    find(\frac12)of8 find(\frac12)of8
     """
-    return re.sub(r"[\W_]+", "", question.lower())
+    return re.sub(r"\\(?:left|right|displaystyle|[,;! ])|[\s${}.,;:?!~]", "", question.lower())
 
 
 def overlaps(problems: Sequence[Problem], sets: Mapping[str, Sequence[Problem]]) -> dict[str, str]:
@@ -48,4 +48,9 @@ def without_overlap(problems: list[Problem], config: Config) -> tuple[list[Probl
         raise ConfigError(f"{found}: take others, or data.on_overlap=drop")
     if data.on_overlap == "warn":
         return problems, f"{found}: data.on_overlap=drop leaves them out"
-    return [one for one in problems if one.id not in shared], f"{found} and are left out"
+    left = [one for one in problems if one.id not in shared]
+    if len(left) < config.train.prompts_per_step:
+        raise ConfigError(
+            f"{found}, and without them a step has no train.prompts_per_step={config.train.prompts_per_step} problems"
+        )
+    return left, f"{found} and are left out"
