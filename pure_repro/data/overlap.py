@@ -25,7 +25,7 @@ def overlaps(problems: Sequence[Problem], sets: Mapping[str, Sequence[Problem]])
     >>> overlaps([Problem("a", "1 + 1?", "2"), Problem("b", "1+2?", "3")], {"mine": [Problem("m", "1+1 ?", "2")]})
     {'a': 'mine'}
     """
-    known = {plain(one.question): name for name, some in reversed(sets.items()) for one in some}
+    known = {plain(one.question): name for name in reversed([*sets]) for one in sets[name]}
     return {one.id: known[plain(one.question)] for one in problems if plain(one.question) in known}
 
 

@@ -43,8 +43,7 @@ class JudgedSubgoals:
     def subgoals_of(self, question: str) -> list[str]:
         """What is to be achieved on the way to an answer."""
         if self.modulus is None and question not in self.subgoals:
-            path = self.context.config.reward.judge.subgoals
-            raise ConfigError(f"reward.judge.subgoals={path} has no line for the problem {question[:60]!r}")
+            raise ConfigError(f"reward.judge.subgoals has no line for the problem {question[:60]!r}")
         return self.subgoals[question] if self.modulus is None else world_subgoals(question, self.modulus)
 
 

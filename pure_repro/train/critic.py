@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -35,7 +36,7 @@ class ValueModel:
         own = plan.model_dump(include={"learning_rate", "max_grad_norm", "rollouts_per_update"})
         train = config.train.model_copy(update={**own, "chunked_logprobs": False})  # it has no vocabulary
         torch.manual_seed(config.seed)
-        model = load_model(
+        model: Any = load_model(
             AutoModelForTokenClassification,
             base,
             fresh=["score."],
