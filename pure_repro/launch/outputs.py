@@ -6,10 +6,20 @@ from pathlib import Path
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.plan import StageRun
 from pure_repro.launch.weights import file_digest
-from pure_repro.models.checkpoint import COMPANIONS, SHARDS
+from pure_repro.models.checkpoint import CANDIDATES, COMPANIONS, SHARDS
 
 # What a stage writes for itself, or before its end: nobody builds on it.
-OWN = {"config.yaml", "manifest.json", "run.yaml", "run.json", "state.pt", "replies.sqlite", COMPANIONS, SHARDS}
+OWN = {
+    "config.yaml",
+    "manifest.json",
+    "run.yaml",
+    "run.json",
+    "state.pt",
+    "replies.sqlite",
+    CANDIDATES,
+    COMPANIONS,
+    SHARDS,
+}
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -37,10 +47,10 @@ def require_as_left(run: StageRun) -> None:
     """
     again = f"remove {run.folder}, and the same command makes it again"
     try:
-        left = json.loads((run.folder / "manifest.json").read_text())["outputs"]
-    except (ValueError, LookupError, TypeError) as error:
+        left = json.loads((run.folder / "manifest.json").read_text())["outputs"].items()
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Failure(f"{run.folder / 'manifest.json'} does not say what the stage has left: {again}", 1) from error
     there = outputs(run.folder)
-    if wrong := [name for name, digest in left.items() if there.get(name) != digest]:
+    if wrong := [name for name, digest in left if there.get(name) != digest]:
         what = "is other than stage {} left it" if wrong[0] in there else "is gone, which stage {} had left"
         raise Failure(f"{run.folder / wrong[0]} {what.format(run.stage)}: {again}", 1)

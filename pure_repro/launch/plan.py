@@ -70,7 +70,8 @@ def made_of(config: Config, stage: str) -> dict:
             if "digest" in one:
                 one["content"] = file_digest(config.score.data_dir / f"{one['name']}.jsonl")
     if stage != "train":  # what it trains on changes no base, no reward model and no score
-        values["data"].pop("train_difficulty", None)
+        for key in ("train_difficulty", "on_overlap"):
+            values["data"].pop(key, None)
     match stage:
         case "base":
             return {key: values[key] for key in ("seed", "model", "data")}
@@ -117,6 +118,8 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
         "watch",
     ]
     del values["train"]["offload"], values["grading"]["workers"]
+    if values["data"].pop("on_overlap", None) == "drop" and "score" in config.stages:  # what is left is trained on
+        values["data"]["without"] = values["score"]["benchmarks"]
     for key in ("gpu_memory", "max_gap"):  # where a run fits, and when it stops
         values["rollout"].pop(key, None)
     values["reward"] = {key: value for key, value in values["reward"].items() if value is not None}  # who pays nothing

@@ -18,6 +18,7 @@ import torch
 from pure_repro.models.ranks import Ranks
 
 SHARDS = "shards"  # the folder of an engine that writes a file a rank
+CANDIDATES = "candidates"  # the folder of the best policies so far, by their step
 COMPANIONS = "companions"  # the folder of the states of models that learn beside the policy
 
 
@@ -84,8 +85,20 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def candidate_of(out: Path, progress: Progress) -> Path:
+    """Where the best policy so far lies: under its step, so that a checkpoint of an earlier one still finds its own."""
+    return out / CANDIDATES / f"step{progress.chosen_step}"
+
+
+def drop_older_candidates(out: Path, progress: Progress) -> None:
+    """Remove the policies that the state written last does not choose."""
+    kept = candidate_of(out, progress)
+    for folder in set((out / CANDIDATES).glob("step*")) - {kept}:
+        shutil.rmtree(folder)
+
+
 def drop_state(out: Path) -> None:
     """Remove the state of a finished run."""
     (out / "state.pt").unlink(missing_ok=True)
-    for folder in (SHARDS, COMPANIONS):
+    for folder in (SHARDS, COMPANIONS, CANDIDATES):
         shutil.rmtree(out / folder, ignore_errors=True)

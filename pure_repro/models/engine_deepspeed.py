@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from pure_repro.config import Train, Zero
 from pure_repro.models import precision
 from pure_repro.models.checkpoint import SHARDS, BrokenState, OtherRanks, Progress, digests_of, load_state, save_state
+from pure_repro.models.finite import require_finite, require_finite_weights
 from pure_repro.models.ranks import Ranks
 
 
@@ -64,7 +65,10 @@ class DeepSpeedEngine:
         self.engine.step()
         self.refresh()
         norm = self.engine.get_global_grad_norm()
-        return float("nan") if norm is None else float(norm)
+        if norm is None:
+            return float("nan")
+        require_finite("the gradient norm", float(norm))
+        return float(norm)
 
     def refresh(self) -> None:
         """Bring the weights that are sampled from up to date."""
@@ -77,6 +81,7 @@ class DeepSpeedEngine:
 
     def save(self, out: Path, progress: Progress) -> None:
         """New shards beside the old ones, then the pointer to them, then the old ones go."""
+        require_finite_weights(self.sampler)
         folder, tag = out / SHARDS, f"step{progress.step}"
         if self.ranks.first:
             shutil.rmtree(folder / tag, ignore_errors=True)  # half a checkpoint of a killed run

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from pure_repro.config import Train
 from pure_repro.models.checkpoint import Progress, load_state, save_state
+from pure_repro.models.finite import require_finite, require_finite_weights
 from pure_repro.models.ranks import Ranks
 
 
@@ -41,14 +42,16 @@ class LocalEngine:
         loss.backward()
 
     def step(self) -> float:
-        """Clip, move, forget; returns the gradient norm before clipping."""
+        """Clip, move, forget; returns the gradient norm before clipping. Raises ``NotFinite`` before it moves."""
         norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm).item()
+        require_finite("the gradient norm", norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
     def save(self, out: Path, progress: Progress) -> None:
-        """Everything in one file."""
+        """Everything in one file. Raises ``NotFinite`` for weights that are none."""
+        require_finite_weights(self.policy)
         save_state(out, {"policy": self.policy.state_dict(), "optimizer": self.optimizer.state_dict()}, progress)
 
     def load(self, out: Path) -> Progress:

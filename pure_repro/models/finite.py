@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from torch import Tensor
+from torch.nn import Module
 
 
 class NotFinite(Exception):
@@ -27,6 +28,12 @@ def require_finite(what: str, values: Tensor | float) -> None:
             )
     elif not math.isfinite(values):
         raise NotFinite(f"{what} is not finite, but {values}")
+
+
+def require_finite_weights(model: Module) -> None:
+    """Raises ``NotFinite`` where a model holds a weight that is none: it is not saved."""
+    if broken := not_finite(model.named_parameters()):
+        raise NotFinite(f"the weights are not finite ({broken[0]} and {len(broken) - 1} more)")
 
 
 def not_finite(weights: Iterable[tuple[str, Tensor]]) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from pure_repro.config import Train
 from pure_repro.models.batches import microbatches
 from pure_repro.models.engine import Engine
+from pure_repro.models.finite import require_finite
 from pure_repro.models.ranks import Ranks
 
 
@@ -61,7 +62,7 @@ def one_pass(engine: Engine, terms: Sequence[Term], train: Train) -> dict[str, f
 
     An optimizer step takes ``rollouts_per_update`` rows of the first term, and of each other its share. Every rank
     holds the whole batch and does its share of the micro-batches, so losses and gradients are the same however many
-    ranks and micro-batches there are.
+    ranks and micro-batches there are. Raises ``NotFinite`` for a gradient or a loss that is none.
     """
     first, *others = (torch.arange(len(term.lengths)) for term in terms)
     steps = first.split(train.rollouts_per_update)
@@ -76,6 +77,8 @@ def one_pass(engine: Engine, terms: Sequence[Term], train: Train) -> dict[str, f
     parts = [numbers for part in engine.ranks.gather(metrics) for numbers in part]
     names = dict.fromkeys(name for part in parts for name in part)
     summed = {name: sum(part.get(name, 0.0) for part in parts) for name in names}
+    for term in terms:
+        require_finite(f"the loss of {term.name}", summed.get(f"{term.name}/loss", 0.0))
     return summed | {f"{terms[0].name}/grad_norm": sum(norms) / len(norms)}
 
 

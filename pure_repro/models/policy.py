@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from pure_repro.config import ConfigError, Model, Pretrained, Tiny
+from pure_repro.models.finite import require_finite_weights
 from pure_repro.models.load import load_model, load_tokenizer, require_words
 
 EMBEDDING_SCALE = 0.08
@@ -83,7 +84,12 @@ def load_policy(
 
 
 def save_policy(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write an ordinary Hugging Face folder."""
+    """Write an ordinary Hugging Face folder, the same however the tokenizer was used last.
+
+    Raises ``NotFinite`` for weights that are none.
+    """
+    require_finite_weights(policy)
+    tokenizer.backend_tokenizer.no_padding()
     policy.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, get_scheduler
 
 from pure_repro.config import Fit, ScheduledFit
+from pure_repro.models.finite import require_finite
 from pure_repro.models.precision import autocast
 
 IGNORE = -100  # the label that cross-entropy leaves out
@@ -50,7 +51,7 @@ def fit(
 ) -> list[float]:
     """Minimise ``loss`` over ``plan.epochs`` passes with AdamW; returns the loss of each step.
 
-    The learning rate falls in a cosine where the plan names no schedule.
+    The learning rate falls in a cosine where the plan names no schedule. Raises ``NotFinite`` for a loss that is none.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -72,6 +73,7 @@ def fit(
                 schedule.step()
                 optimizer.zero_grad(set_to_none=True)
                 losses.append(value.item())
+                require_finite(f"the loss of fit {label!r} in step {len(losses)}", losses[-1])
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
                 bar.update()
     model.eval()

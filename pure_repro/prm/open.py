@@ -8,6 +8,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 from pure_repro.config import PretrainedPrm
 from pure_repro.models.compiled import compile_layers
 from pure_repro.models.context import Context
+from pure_repro.models.load import load_model
 from pure_repro.models.offload import resting
 from pure_repro.prm.score import newline_id
 from pure_repro.prm.scorer import Scorer, TokenScorer, load_scorer
@@ -29,7 +30,5 @@ def open_scorer(folder: Path, context: Context) -> Scorer:
 
 def load_prm(folder: Path) -> PreTrainedModel:
     """A reward model from its folder, safetensors only."""
-    prm = AutoModelForTokenClassification.from_pretrained(
-        folder, use_safetensors=True, dtype=torch.float32, attn_implementation="eager"
-    )
+    prm = load_model(AutoModelForTokenClassification, folder, dtype=torch.float32, attn_implementation="eager")
     return prm.eval()

@@ -1,11 +1,11 @@
 """Judged subgoals (CALM): a language model says which steps achieve which subgoals."""
 
-import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pure_repro.config import Config, Embedded
+from pure_repro.config import Config, ConfigError, Embedded
 from pure_repro.judge.ask import world_subgoals
+from pure_repro.judge.files import subgoals_by_question
 from pure_repro.judge.fit import open_judge
 from pure_repro.judge.judges import CachedJudge
 from pure_repro.models.context import Context
@@ -42,6 +42,8 @@ class JudgedSubgoals:
 
     def subgoals_of(self, question: str) -> list[str]:
         """What is to be achieved on the way to an answer."""
+        if self.modulus is None and question not in self.subgoals:
+            raise ConfigError(f"reward.judge.subgoals has no line for the problem {question[:60]!r}")
         return self.subgoals[question] if self.modulus is None else world_subgoals(question, self.modulus)
 
 
@@ -60,5 +62,4 @@ def subgoals_in(config: Config) -> dict[str, list[str]]:
     judge = config.reward.judge
     if judge is None or judge.subgoals is None:
         return {}
-    rows = map(json.loads, judge.subgoals.read_text().splitlines())
-    return {row["question"]: row["subgoals"] for row in rows}
+    return subgoals_by_question(judge.subgoals)

@@ -18,6 +18,7 @@ from pure_repro.macro import macro_rule
 from pure_repro.macro.actions import macro_gae
 from pure_repro.models.companion import Companion
 from pure_repro.models.context import Context
+from pure_repro.models.finite import require_finite
 from pure_repro.models.likelihoods import Likelihoods
 from pure_repro.objective.kl import kl_estimate
 from pure_repro.train.critic import ValueModel
@@ -86,13 +87,17 @@ class PolicyAdvantages:
     estimator: Estimator
 
     def of(self, batch: Batch) -> Batch:
-        """The batch with the advantage of every token, and with what companions are to learn."""
+        """The batch with the advantage of every token, and with what companions are to learn.
+
+        Raises ``NotFinite`` for an advantage that is no number.
+        """
         config = self.context.config
         advantages, columns = self.estimator.estimate(batch, self.returns(batch))
         if isinstance(config.credit, TregWeights):
             token_rewards = batch.streams["contrast"].rewards
             advantages = treg_weights(advantages, token_rewards, batch.rollouts.mask, kappa=config.credit.kappa)
         advantages = with_switches(advantages, batch.rollouts, batch.steps, batch.kept, config.advantage)
+        require_finite("the advantages", advantages[batch.rollouts.mask])
         return replace(batch, advantages=advantages, columns={**batch.columns, **columns})
 
     def returns(self, batch: Batch) -> list[Returns]:

@@ -1,8 +1,10 @@
 """What a run leaves on the way and at its end: all state to go on from, the last policy, a summary."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pure_repro.models.checkpoint import candidate_of, drop_older_candidates
 from pure_repro.models.companion import Companion, drop_older_states, save_companions
 from pure_repro.models.context import Context
 from pure_repro.models.engine import Engine
@@ -33,6 +35,7 @@ class Checkpointer:
         if not self.context.ranks.first:
             return
         drop_older_states(self.companions, out, progress)
+        drop_older_candidates(out, progress)
         watch = self.context.config.watch
         if watch.on_alarm == "rollback":
             save_policy(self.engine.sampler, self.context.tokenizer, out / KEPT / str(progress.step))
@@ -45,6 +48,9 @@ class Checkpointer:
         if not context.ranks.first:
             return
         save_policy(self.engine.sampler, context.tokenizer, context.out / "last")
+        if (candidate := candidate_of(context.out, progress)).exists():
+            shutil.rmtree(context.out / "chosen", ignore_errors=True)  # half a copy of a killed run
+            shutil.copytree(candidate, context.out / "chosen")
         recorder.rollouts.compress()
         summary = {
             "chosen_step": progress.chosen_step,

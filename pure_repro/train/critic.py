@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,6 +13,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 from pure_repro.config import Config, Critic, Pretrained, Train
 from pure_repro.models.batches import microbatches, total_lengths
 from pure_repro.models.engine import Engine, open_engine
+from pure_repro.models.load import load_model
 from pure_repro.models.logprobs import before_tokens
 from pure_repro.models.optimize import Term, one_pass
 from pure_repro.models.precision import autocast
@@ -34,9 +36,10 @@ class ValueModel:
         own = plan.model_dump(include={"learning_rate", "max_grad_norm", "rollouts_per_update"})
         train = config.train.model_copy(update={**own, "chunked_logprobs": False})  # it has no vocabulary
         torch.manual_seed(config.seed)
-        model = AutoModelForTokenClassification.from_pretrained(
+        model: Any = load_model(
+            AutoModelForTokenClassification,
             base,
-            use_safetensors=True,
+            fresh=["score."],
             dtype=getattr(torch, config.model.dtype) if isinstance(config.model, Pretrained) else torch.float32,
             attn_implementation=train.attention,
             num_labels=1,

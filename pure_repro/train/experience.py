@@ -9,6 +9,7 @@ from pure_repro.config import Config, Filter, Unfiltered
 from pure_repro.data.order import indices_at
 from pure_repro.filter import prompt_filter
 from pure_repro.models.context import Context
+from pure_repro.models.finite import require_finite
 from pure_repro.reward.source import RewardSource
 from pure_repro.rollout.join import joined_batches
 from pure_repro.train.explanations import Explainer
@@ -27,12 +28,14 @@ class Experience:
     explainer: Explainer | None  # where the objective learns from right answers besides
 
     def batch(self) -> Batch:
-        """The next step's responses with what they earned."""
+        """The next step's responses with what they earned. Raises ``NotFinite`` for a reward that is no number."""
         config, draws = self.context.config, list[Batch]()
         while needs_more(draws, config):
             draws.append(self.rewarded(self.responder.sample(self.next_problems(len(draws))), every_draw=True))
         self.context.progress.redraws += len(draws) - 1
         batch = self.rewarded(filled(draws, config), every_draw=False)
+        for name, stream in batch.streams.items():
+            require_finite(f"the rewards {name!r}", stream.rewards[stream.units.mask])
         return self.explainer.explained(batch) if self.explainer else batch
 
     def next_problems(self, draws: int) -> list[Problem]:

@@ -75,14 +75,3 @@ class Journal:
         """Replace the finished file by its gzip, without a time stamp, so that equal runs give equal bytes."""
         self.packed.write_bytes(gzip.compress(self.path.read_bytes(), mtime=0))
         self.path.unlink()
-
-
-def open_journals(context: Context, problems: list[Problem]) -> list[Journal]:
-    """Metrics, validations and rollouts, cut back to the checkpoint; which problems are answered is written beside."""
-    journals = [Journal(context.out / f"{name}.jsonl") for name in ("metrics", "validation", "rollouts")]
-    if context.ranks.first:
-        progress = context.progress
-        write_json(context.out / "answered.json", {"problems": [p.id for p in problems if p.answer is not None]})
-        for journal in journals:  # without a checkpoint nothing counts, not even the first validation
-            journal.cut_after(progress.step if progress.best >= 0 else -1)
-    return journals

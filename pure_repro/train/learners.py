@@ -12,6 +12,7 @@ from pure_repro.config import ExpoGrpo, PolicyGradient, Preference, Rollout, Vll
 from pure_repro.models.companion import Companion
 from pure_repro.models.context import Context
 from pure_repro.models.engine import Engine
+from pure_repro.models.finite import require_finite
 from pure_repro.models.likelihoods import Likelihoods
 from pure_repro.models.optimize import one_pass
 from pure_repro.rollout.fingerprint import StaleWeights
@@ -151,7 +152,11 @@ def open_learner(context: Context, engine: Engine, likelihoods: Likelihoods) -> 
 
 
 def require_small(gap: float, rollout: Rollout) -> None:
-    """Raises ``StaleWeights`` where the sampler's log-probabilities are too far off the trainer's."""
+    """Raises ``StaleWeights`` where the sampler's log-probabilities are too far off the trainer's.
+
+    Raises ``NotFinite`` where they are no numbers, which are above no limit.
+    """
+    require_finite("the gap between the log-probabilities of sampler and trainer", gap)
     if isinstance(rollout, VllmRollout) and rollout.max_gap is not None and gap > rollout.max_gap:
         raise StaleWeights(
             f"the sampler's log-probabilities are off the trainer's by {gap:.3g} a token on average, above "

@@ -7,6 +7,7 @@ from tqdm import tqdm
 from pure_repro.config import Config
 from pure_repro.models.ranks import Ranks
 from pure_repro.train.open import open_training
+from pure_repro.train.position import naming_the_step
 
 
 def train(config: Config, base: Path, prm: Path | None, out: Path, ranks: Ranks) -> None:
@@ -17,9 +18,8 @@ def train(config: Config, base: Path, prm: Path | None, out: Path, ranks: Ranks)
     """
     run = open_training(config, base, prm, out, ranks)
     progress = run.context.progress
-    with tqdm(
-        total=config.train.steps, initial=progress.step, disable=not ranks.first, desc="train", unit="step"
-    ) as bar:
+    bar = tqdm(total=config.train.steps, initial=progress.step, disable=not ranks.first, desc="train", unit="step")
+    with bar, naming_the_step(run.context):
         run.validator.validate()
         while progress.step < config.train.steps and not (run.validator.stopped() or run.watcher.stopped()):
             batch = run.experience.batch()

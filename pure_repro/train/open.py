@@ -15,7 +15,7 @@ from pure_repro.train.checkpoints import Checkpointer
 from pure_repro.train.companions import open_companions
 from pure_repro.train.experience import Experience
 from pure_repro.train.explanations import Explainer
-from pure_repro.train.journal import open_journals
+from pure_repro.train.journals import open_journals
 from pure_repro.train.learners import Learners, open_learner
 from pure_repro.train.models import open_models
 from pure_repro.train.problems import training_problems

@@ -13,6 +13,7 @@ from pure_repro.watch.paper import paper_metrics
 from pure_repro.watch.signals import mean, shape_signals
 
 SHOWN_RESPONSES = 24
+UNGRADED = ("timeout", "unparsable", "bad_reference")  # they count as wrong, and nobody knows whether they are
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Recorder:
             "accuracy": mean(verdict == "correct" for verdict in batch.verdicts),
             "advantage/std": batch.advantages[batch.rollouts.mask].std().item(),
         }
+        row |= {f"grading/{status}": mean(verdict == status for verdict in batch.verdicts) for status in UNGRADED}
         row |= {f"response/{name}": value for name, value in shape_signals(batch.rollouts, batch.steps).items()}
         for name, stream in batch.streams.items():
             row |= reward_figures(name, stream) if stream.weight is not None else {}

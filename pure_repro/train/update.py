@@ -68,6 +68,7 @@ def update(
         rows, mask = members[local], rollouts.mask[members]
         logprobs, entropies = token_logprobs(engine.policy, rollouts, rows, temperature, packing=train.packing)
         width = logprobs.shape[1]
+        logprobs = logprobs.masked_fill(~mask[local, :width], 0)  # of padding nothing is known, and nothing follows
         weights = token_weights(objective.aggregation, mask, max_tokens=max_tokens)[local, :width]
         counted = (mask / mask.sum())[local, :width]
         old = logprobs.detach() if old_logprobs is None else old_logprobs[rows, :width]
@@ -81,7 +82,7 @@ def update(
             losses = losses + objective.kl.beta * kl
         ratio = (logprobs.detach() - old).exp()
         if objective.max_mean_ratio is not None and mean_over(ratio, counted) > objective.max_mean_ratio:
-            losses = losses * 0
+            losses = logprobs * 0  # not ``losses * 0``: of a ratio that is infinite that is no number
         outside = (ratio < 1 - objective.clip) | (ratio > 1 + objective.clip_high)
         gap = ((old if heated_logprobs is None else heated_logprobs[rows, :width]) - sampled).abs()
         widest.append(gap[counted > 0].max().item())

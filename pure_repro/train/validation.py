@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pure_repro.config import Embedded
+from pure_repro.models.checkpoint import candidate_of
 from pure_repro.models.context import Context
 from pure_repro.models.likelihoods import Likelihoods
 from pure_repro.models.policy import save_policy
@@ -74,7 +75,7 @@ class Validator:
         self.journal.append(row)
         if row["sampled"] > progress.best:
             progress.best, progress.chosen_step = row["sampled"], progress.step
-            save_policy(self.responder.engine.sampler, context.tokenizer, context.out / "chosen")
+            save_policy(self.responder.engine.sampler, context.tokenizer, candidate_of(context.out, progress))
         follow(context.out, context.config.track)
 
     def collapse_step(self) -> int | None:

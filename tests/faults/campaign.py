@@ -36,6 +36,9 @@ class Fault:
     says: str | None
 
 
+RESULTS: list[tuple[Fault, str | None]] = []  # of this process: each fault, and what was wrong with its end
+
+
 def trouble(fault: Fault, folder: Path) -> str | None:
     """What is wrong with how a fault ended; ``None`` where it was survived."""
     try:

@@ -1,0 +1,61 @@
+"""Any value for any key, and any words: a run is composed, or one sentence says why not."""
+
+import copy
+import os
+from typing import Any
+
+import pytest
+from campaign import LONGEST
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from pure_repro.config import ConfigError
+from pure_repro.launch.compose import checked, composed, composed_tree, dotted
+
+MORE = 20 if os.environ.get("FAULTS") == "all" else 1  # make test-faults
+TREE = composed_tree(["reward=judge", "credit=sum"])
+KEYS = dotted(TREE)
+TEXT = st.text(max_size=20).filter(lambda text: "$" not in text)  # ${…} asks for another key's value
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
+VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(TEXT, SCALARS, max_size=3)
+NEIGHBOURS = st.sampled_from([0, 1, -1, 2, 0.0, 1.0, 0.5, -0.0, 1e-300, 1e300, 2**31, 2**63, "1", "", "none", "\u0663"])
+PATIENT = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+
+
+def put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        tree = tree[part]
+    tree[last] = value
+
+
+def in_a_sentence(error: ConfigError) -> None:
+    said = str(error)
+    assert said and "\n" not in said and len(said) <= LONGEST, said
+
+
+@pytest.mark.slow
+@settings(max_examples=60 * MORE, **PATIENT)
+@given(key=st.sampled_from(KEYS), value=NEIGHBOURS | VALUES)
+def test_any_value_is_taken_or_refused_in_a_sentence(key: str, value: Any) -> None:
+    tree = copy.deepcopy(TREE)
+    put(tree, key, value)
+    try:
+        checked(OmegaConf.create(tree))
+    except ConfigError as error:
+        in_a_sentence(error)
+
+
+@pytest.mark.slow
+@settings(max_examples=5 * MORE, **PATIENT)
+@given(
+    words=st.lists(
+        st.text(max_size=12) | st.builds("{}={}".format, st.sampled_from(KEYS), st.text(max_size=8)), max_size=2
+    )
+)
+def test_any_words_are_taken_or_refused_in_a_sentence(words: list[str]) -> None:
+    try:
+        composed(words)
+    except ConfigError as error:
+        in_a_sentence(error)
