@@ -5,10 +5,6 @@ import json
 import math
 from pathlib import Path
 
-from pure_repro.models.context import Context
-from pure_repro.track.manifest import write_json
-from pure_repro.types import Problem
-
 
 def as_row(line: bytes) -> dict | None:
     r"""The row that a line holds, if it holds a whole one.
