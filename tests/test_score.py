@@ -120,7 +120,7 @@ def test_reward_and_score_grade_by_one_function():
     for profile, expected in (("strict", [0, 1, 0]), ("published", [1, 1, 1])):
         grading = STRICT.model_copy(update={"profile": profile})
         verdicts = [verdict.status for verdict in grade_many(said, ["12"] * 3, **grading.model_dump())]
-        paid = outcomes_of(problems, verdicts).right
+        paid = outcomes_of(problems, verdicts, "wrong").right
         asked = [{"set": "mine", "response": response, "answer": "12"} for response in said]
         scored = [int(verdict.correct) for verdict in generations.judged(asked, {}, grading)]
         assert paid.tolist() == scored == expected

@@ -91,6 +91,7 @@ class Reward(Strict):
     overlong: Overlong | None
     right: float  # what a right answer earns, and a wrong one
     wrong: float
+    on_timeout: Literal["wrong", "unknown"]  # an answer that cannot be decided in time earns that, or nothing is known
     keep_groups: Literal["all", "remove_extreme", "interquartile"]
     implicit: Implicit | None  # who pays the process reward: null: prm, a score a step
     judge: Judge | None

@@ -8,6 +8,7 @@ from pure_repro.grading.cheap import close, rational
 from pure_repro.grading.nodes import (
     About,
     Bag,
+    Calculation,
     Choice,
     Clock,
     Either,
@@ -20,9 +21,14 @@ from pure_repro.grading.nodes import (
     Region,
     Relation,
     Text,
+    Values,
     parts,
 )
+from pure_repro.grading.ratios import same_clock, same_clock_quotient, same_clock_ratio, same_quotient, same_ratio
+from pure_repro.grading.sets import INFINITY, is_interval
 from pure_repro.grading.tex import Unparsable
+from pure_repro.grading.tuples import all_same, same_group, same_matrix, same_tuple, same_values, same_vector
+from pure_repro.grading.units import agree
 from pure_repro.grading.whitelist import explicit
 
 # what a unit multiplies its number by, for an answer that gives the number alone
@@ -81,7 +87,11 @@ class Comparison:
                 return some(partial(self.same, option, other) for option in one.options)
         for one, other in ((left, right), (right, left)):
             if isinstance(one, About):
-                return some(partial(self.same, part, other) for part in (one.exact, one.decimal)) and self.near(one)
+                return some(partial(self.same, part, other) for part in (one.exact, one.decimal)) and self.near(
+                    one.exact, one.decimal
+                )
+            if isinstance(one, Calculation):
+                return self.same(one.result, other) and all(self.leads_to(step, one.result) for step in one.steps)
         for one, other in ((left, right), (right, left)):
             if isinstance(one, Named) and not isinstance(other, Named):
                 return self.same(one.value, other) or self.as_equations(one, other)
@@ -98,17 +108,23 @@ class Comparison:
         return {
             (Leaf, Leaf): self.same_quantity,
             (Named, Named): self.same_named,
+            (Values, Values): partial(same_values, self.same),
+            (Values, Group): partial(same_tuple, self.same),
+            (Values, Matrix): partial(same_tuple, self.same),
+            (Values, Bag): partial(same_tuple, self.same),
             (Relation, Relation): self.algebra.same_relation,
-            (Group, Group): self.same_group,
-            (Group, Matrix): self.same_vector,
-            (Matrix, Matrix): self.same_matrix,
-            (Bag, Bag): self.same_bag,
+            (Group, Group): partial(same_group, self.same),
+            (Group, Matrix): partial(same_vector, self.same),
+            (Matrix, Matrix): partial(same_matrix, self.same),
+            (Bag, Bag): lambda left, right: self.any_order(left.items, right.items),
             (Region, Region): self.same_region,
             (Region, Group): self.same_region,
             (Region, Bag): self.same_region,
-            (Ratio, Ratio): self.same_ratio,
-            (Ratio, Leaf): self.same_quotient,
+            (Ratio, Ratio): partial(same_ratio, self.equal),
+            (Ratio, Leaf): partial(same_quotient, self.equal),
             (Clock, Clock): same_clock,
+            (Clock, Ratio): partial(same_clock_ratio, self.equal),
+            (Clock, Leaf): partial(same_clock_quotient, self.equal),
             (Text, Leaf): same_word,
             (Choice, Text): same_choice,
         }
@@ -122,16 +138,24 @@ class Comparison:
             return close(one, other, self.rel_tol, self.abs_tol)
         return self.algebra.equal(left, right, self.rel_tol, self.abs_tol)
 
-    def near(self, about: About) -> bool:
+    def near(self, exact: Node, decimal: Node) -> bool:
         """Whether an approximation is one; otherwise ``3 ≈ 4`` would be two answers."""
-        return Comparison(self.algebra, NEAR).same(about.exact, about.decimal)
+        return Comparison(self.algebra, NEAR).same(exact, decimal)
+
+    def leads_to(self, step: Node, result: Node) -> bool:
+        """Whether a step of a calculation has its result, a decimal perhaps rounded; one that cannot be read may be."""
+        rounded = isinstance(result, Leaf) and "." in result.latex
+        try:
+            return self.near(step, result) if rounded else self.same(step, result)
+        except Unparsable:
+            return True
 
     def same_quantity(self, left: Leaf, right: Leaf) -> bool:
         r"""Units must agree where both are given; where one is, the other may be the bare number.
 
         ``50\%`` equals 50 and 1/2, ``90°`` equals 90 and π/2; neither makes 50 equal 1/2.
         """
-        if left.unit and right.unit and left.unit != right.unit:
+        if not agree(left.unit, right.unit):
             return False
         if self.equal(left.latex, right.latex):
             return True
@@ -149,29 +173,6 @@ class Comparison:
         one, other = as_equation(left), as_equation(right)
         return one is not None and other is not None and self.algebra.same_relation(one, other)
 
-    def same_group(self, left: Group, right: Group) -> bool:
-        """Ordered; the brackets of a pair count, because a pair may be an interval."""
-        if len(left.items) == 2 and (left.opening, left.closing) != (right.opening, right.closing):
-            return False
-        return self.all_same(left.items, right.items)
-
-    def all_same(self, left: tuple[Node, ...], right: tuple[Node, ...]) -> bool:
-        """Equal one by one."""
-        return len(left) == len(right) and all(map(self.same, left, right))
-
-    def same_vector(self, group: Group, matrix: Matrix) -> bool:
-        """A point and a column or row vector."""
-        column = tuple(row[0] for row in matrix.rows) if all(len(row) == 1 for row in matrix.rows) else None
-        return self.all_same(group.items, column or (matrix.rows[0] if len(matrix.rows) == 1 else ()))
-
-    def same_matrix(self, left: Matrix, right: Matrix) -> bool:
-        """Entry by entry."""
-        return len(left.rows) == len(right.rows) and all(map(self.all_same, left.rows, right.rows))
-
-    def same_bag(self, left: Bag, right: Bag) -> bool:
-        """In any order."""
-        return self.any_order(left.items, right.items)
-
     def any_order(self, left: tuple[Node, ...], right: tuple[Node, ...]) -> bool:
         """Every item has its own partner; identical ones are paired first, because they cost nothing."""
         rest = list(right)
@@ -181,23 +182,14 @@ class Comparison:
     def same_region(self, left: Region, right: Node) -> bool:
         """Piece by piece in any order, and if that fails as sets of real numbers."""
         if isinstance(right, Region) and (right.operation, len(right.parts)) == (left.operation, len(left.parts)):
-            pairs = self.all_same if left.operation == "difference" else self.any_order
+            pairs = partial(all_same, self.same) if left.operation == "difference" else self.any_order
             if pairs(left.parts, right.parts):
                 return True
+        if isinstance(right, Bag) and right.items and all(map(is_interval, right.items)):
+            return self.same_region(left, Region("union", right.items))
         if isinstance(right, Bag) and not all(isinstance(item, Leaf) for item in right.items):
             return False
         return self.algebra.same_region(left, right)
-
-    def same_ratio(self, left: Ratio, right: Ratio) -> bool:
-        """Equal up to a common factor."""
-        return len(left.parts) == len(right.parts) and all(
-            self.equal(quotient(a, left.parts[0]), quotient(b, right.parts[0]))
-            for a, b in zip(left.parts[1:], right.parts[1:], strict=True)
-        )
-
-    def same_quotient(self, ratio: Ratio, leaf: Leaf) -> bool:
-        """``3 : 2`` and 3/2."""
-        return len(ratio.parts) == 2 and self.equal(quotient(*ratio.parts), leaf.latex)
 
 
 def read(node: Node, algebra: Algebra) -> bool:
@@ -230,18 +222,6 @@ def scaled(leaf: Leaf) -> str:
     return rf"({leaf.latex})\cdot{SCALE[leaf.unit]}"
 
 
-def quotient(above: Leaf, below: Leaf) -> str:
-    r"""``above / below``.
-
-    >>> quotient(Leaf("6"), Leaf("4")), quotient(Leaf("x"), Leaf("2"))
-    ('3/2', '\\frac{x}{2}')
-    """
-    one, other = rational(above.latex), rational(below.latex)
-    if one is not None and other:
-        return str(one / other)
-    return rf"\frac{{{above.latex}}}{{{below.latex}}}"
-
-
 def some(checks: Iterable[Callable[[], bool]]) -> bool:
     """Whether any reading is equal. A reading that cannot be told is passed over if another one is equal."""
     failure: Exception | None = None
@@ -266,17 +246,26 @@ def remove(items: list[Node], wanted: Callable[[Node], bool]) -> bool:
 
 
 def as_equation(node: Node) -> Relation | None:
-    """A named expression as an equation."""
+    """A named expression as an equation, a bounded name as an inequality."""
     if isinstance(node, Named) and isinstance(node.value, Leaf):
         return Relation((node.name, node.value.latex), ("=",))
+    if isinstance(node, Named) and isinstance(node.value, Group) and len(node.value.items) == 2:
+        return as_inequality(node.name, node.value)
     return node if isinstance(node, Relation) else None
 
 
-def same_clock(left: Clock, right: Clock) -> bool:
-    """The half of the day counts where both give it."""
-    same_half = left.half == right.half or not (left.half and right.half)
-    one, other = ((clock.hour, clock.minute, clock.second) for clock in (left, right))
-    return one == other and same_half
+def as_inequality(name: str, ray: Group) -> Relation | None:
+    r"""A ray as the inequality that it came from, ``None`` for a bounded interval.
+
+    >>> as_inequality("x", Group("[", (Leaf("2"), Leaf(r"\infty")), ")"))
+    Relation(sides=('x', '2'), operators=('\\ge',))
+    """
+    low, high = ray.items
+    if high == Leaf(INFINITY) and isinstance(low, Leaf) and low.latex != "-" + INFINITY:
+        return Relation((name, low.latex), (r"\ge" if ray.opening == "[" else ">",))
+    if low == Leaf("-" + INFINITY) and isinstance(high, Leaf) and high.latex != INFINITY:
+        return Relation((name, high.latex), (r"\le" if ray.closing == "]" else "<",))
+    return None
 
 
 def same_word(text: Text, leaf: Leaf) -> bool:

@@ -43,7 +43,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Clock:
-    """A time of day; ``half`` is ``"a"``, ``"p"`` or ``""``."""
+    """Two numbers written like a time of day, ``9:24``; ``half`` is ``"a"``, ``"p"`` or ``""``."""
 
     hour: int
     minute: int
@@ -76,7 +76,10 @@ class Bag:
 
 @dataclass(frozen=True)
 class Region:
-    """``union``, ``intersection`` or ``difference`` of intervals and sets of points."""
+    """``union``, ``intersection`` or ``difference`` of intervals and sets of points.
+
+    ``joined`` is what commas between inequalities mean: both where both can hold, else either.
+    """
 
     operation: str
     parts: tuple["Node", ...]
@@ -88,6 +91,21 @@ class Named:
 
     name: str
     value: "Node"
+
+
+@dataclass(frozen=True)
+class Values:
+    """Several names with a value each: ``x = 1, y = 2``."""
+
+    items: tuple[Named, ...]
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """``2^{10} = 1024``: the result counts, if the steps before it are no other value."""
+
+    steps: tuple["Node", ...]
+    result: "Node"
 
 
 @dataclass(frozen=True)
@@ -113,7 +131,8 @@ class Either:
     options: tuple["Node", ...]
 
 
-Node = Leaf | Text | Choice | Based | Ratio | Clock | Group | Matrix | Bag | Region | Named | Relation | About | Either
+Structure = Group | Matrix | Bag | Region | Values
+Node = Leaf | Text | Choice | Based | Ratio | Clock | Structure | Named | Calculation | Relation | About | Either
 
 
 def parts(node: Node) -> Iterator[Node]:

@@ -8,30 +8,31 @@ import re
 from functools import lru_cache
 from itertools import product
 
+from pure_repro.grading.inequalities import inequality, negative
+from pure_repro.grading.names import ATOM, is_name, is_quantity
 from pure_repro.grading.nodes import (
     About,
     Bag,
-    Based,
+    Calculation,
     Choice,
-    Clock,
     Either,
     Group,
     Leaf,
     Matrix,
     Named,
     Node,
-    Ratio,
     Region,
     Relation,
     Text,
+    Values,
 )
 from pure_repro.grading.normalise import normalise
+from pure_repro.grading.numerals import number_in_words
+from pure_repro.grading.quantities import based, clock, join_groups, leaf, ratio
+from pure_repro.grading.sets import REALS, is_region, number_set, scaled_matrix, scaled_point
 from pure_repro.grading.tex import Unparsable, closing_brace, closing_bracket, split_top, without_blanks
-from pure_repro.grading.units import canonical_unit
-from pure_repro.grading.vocabulary import FUNCTIONS, GREEK
+from pure_repro.grading.vocabulary import PHRASES, SHORT_WORDS
 
-INFINITY = r"\infty"
-REALS = Group("(", (Leaf("-" + INFINITY), Leaf(INFINITY)), ")")
 MOST_ITEMS = 64  # of a list; comparing lists takes up to n² comparisons
 MOST_SIGNS = 4  # of ± in one answer
 
@@ -47,14 +48,18 @@ def parse(text: str) -> Node:
     >>> parse(r"(3,\tfrac12)")
     Group(opening='(', items=(Leaf(latex='3', unit=''), Leaf(latex='\\frac{1}{2}', unit='')), closing=')')
     """
-    latex = normalise(text)
-    readings = [*choices(latex), *thousands(latex)]
-    if not readings:
+    return readings(normalise(text))
+
+
+def readings(latex: str) -> Node:
+    """All that canonical LaTeX may mean."""
+    other = [*choices(latex), *thousands(latex)]
+    if not other:
         return several(latex)
     try:
-        return either(*readings, several(latex))
+        return either(*other, several(latex))
     except Unparsable:
-        return either(*readings)
+        return either(*other)
 
 
 def either(*options: Node) -> Node:
@@ -90,45 +95,72 @@ def choices(latex: str) -> list[Node]:
         return []
 
 
-GROUPS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
-
-
 def thousands(latex: str) -> list[Node]:
-    r"""A number with plain commas, which is also a list of numbers.
+    r"""Numbers with plain commas, which are also lists of numbers.
 
     >>> thousands("58,500"), thousands("27,54,108"), thousands("(20,100)")
     ([Leaf(latex='58500', unit='')], [], [])
     """
-    joined = GROUPS.sub(lambda match: match[1].replace(",", ""), latex)
-    return [] if joined == latex or re.search(r"[(\[{]", latex.replace(r"\text{", "")) else [several(joined)]
+    joined = join_groups(latex) if "," in latex else latex
+    return [] if joined == latex else [several(joined)]
 
 
 def several(latex: str) -> Node:
-    r"""Answers with commas, ``or`` or ``and`` between them, or a single one."""
-    pieces, separators = split_top(latex, {",", ";", r"\lor", r"\land"})
+    r"""Answers with commas, line ends, ``or`` or ``and`` between them, or a single one."""
+    pieces, separators = split_top(latex, {",", ";", r"\\", r"\lor", r"\land"})
+    if len(pieces) > 1 and (r"\neq" in latex or r"\mathbb{Z}" in latex):
+        pieces = excluded(with_own_parameter(pieces))
     items = [single(piece) for piece in pieces if piece]
     if not items:
         raise Unparsable("empty")
     if len(items) == 1:
         return items[0]
-    if any(map(is_region, items)) and all(is_named(item, items[0]) for item in items):
-        operation = "union" if r"\lor" in separators else "intersection"
-        return Named(items[0].name, Region(operation, tuple(item.value for item in items)))  # type: ignore[union-attr]
-    listed = bag(items)
-    if all(isinstance(item, Named) for item in items) and len({item.name for item in items}) == len(items):  # type: ignore[union-attr]
-        return either(listed, Group("(", tuple(item.value for item in items), ")"))  # type: ignore[union-attr]
-    return listed
+    if all(isinstance(item, Named) for item in items):
+        return named(items, separators)  # type: ignore[arg-type]
+    return bag(items)
 
 
-def is_region(node: Node) -> bool:
-    """Whether a node is an inequality: a name and its interval."""
-    inner = node.value if isinstance(node, Named) else node
-    return isinstance(inner, Region) or (isinstance(inner, Group) and len(inner.items) == 2)
+PARAMETER = re.compile(r"\s*([a-zA-Z])\s*\\in\s*\\mathbb\{Z\}\s*")
 
 
-def is_named(node: Node, other: Node) -> bool:
-    """Whether two nodes speak of the same name."""
-    return isinstance(node, Named) and isinstance(other, Named) and node.name == other.name
+def with_own_parameter(pieces: list[str]) -> list[str]:
+    r"""The letter that runs over the integers has one name, whatever it is called.
+
+    >>> with_own_parameter([r"x=n\pi", r"n \in \mathbb{Z}"])
+    ['x=\\iota \\pi', '\\iota  \\in \\mathbb{Z}']
+    """
+    letters = [match[1] for match in map(PARAMETER.fullmatch, pieces) if match]
+    if len(letters) != 1:
+        return pieces
+    return [re.sub(rf"(?<![a-zA-Z\\]){letters[0]}(?![a-zA-Z])", r"\\iota ", piece) for piece in pieces]
+
+
+def excluded(pieces: list[str]) -> list[str]:
+    r"""``x ≠ 1, 2`` with its name in every piece, as one exclusion.
+
+    >>> excluded([r"x \neq 1", "2"])
+    ['x \\in \\mathbb{R}\\setminus\\{1,2\\}']
+    """
+    sides = [split_top(piece, {r"\neq"})[0] for piece in pieces if piece]
+    if len(sides[0]) != 2 or not is_quantity(sides[0][0]):
+        return pieces
+    if not all(len(side) == 1 or side[0] == sides[0][0] for side in sides[1:]):
+        return pieces
+    return [rf"{sides[0][0]} \in \mathbb{{R}}\setminus\{{{','.join(side[-1] for side in sides)}\}}"]
+
+
+def named(items: list[Named], separators: list[str]) -> Node:
+    """Named values: of one name a list or a region, of several names each its own, once or in turn."""
+    names = [item.name for item in items]
+    distinct = len(set(names))
+    if distinct == 1 and any(map(is_region, items)):
+        operation = "union" if r"\lor" in separators else "intersection" if r"\land" in separators else "joined"
+        return Named(names[0], Region(operation, tuple(item.value for item in items)))
+    if distinct > 1 and len(items) % distinct == 0:
+        solutions = [items[i : i + distinct] for i in range(0, len(items), distinct)]
+        if all(len({item.name for item in solution}) == distinct for solution in solutions):
+            return bag([Values(tuple(solution)) for solution in solutions])
+    return bag([*items])
 
 
 def bag(items: list[Node]) -> Node:
@@ -143,10 +175,10 @@ def bag(items: list[Node]) -> Node:
 
 
 def single(latex: str) -> Node:
-    """One answer: the first reader that knows its form takes it."""
+    """One answer: the first reader that knows its form takes it. Plain braces around several are those of a set."""
     latex = latex.strip()
     if latex.startswith("{") and closing_brace(latex, 0) == len(latex) - 1:
-        return single(latex[1:-1])
+        return readings(latex[1:-1].strip())
     if not latex:
         raise Unparsable("empty")
     for reader in READERS:
@@ -157,43 +189,21 @@ def single(latex: str) -> Node:
 
 
 def words(latex: str) -> Node | None:
-    r"""Text, or a bare word of four letters or more; shorter ones, and capitals, are products of variables.
+    r"""Text, or a bare word of four letters or more; shorter ones that are no known word, and capitals, are products.
 
-    >>> words(r"\text{Evelyn}"), words("east"), words("ab")
-    (Text(words='evelyn'), Text(words='east'), None)
+    >>> words(r"\text{Evelyn}"), words("east"), words("ab"), words("No")
+    (Text(words='evelyn'), Text(words='east'), None, Text(words='no'))
     """
     text = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", latex)
     if not re.fullmatch(r"[\sa-zA-Z'\"!?.&/-]*", text) or not re.search(r"[a-zA-Z]", text):
         return None
-    if r"\text" not in latex and (text.isupper() or not re.search(r"[a-zA-Z]{4}", text)):
+    spoken = " ".join(re.sub(r"[^a-z ]", " ", text.lower()).split())
+    bare = r"\text" not in latex and (text.isupper() or not re.search(r"[a-zA-Z]{4}", text))
+    if bare and spoken not in SHORT_WORDS:
         return None
-    return Text(" ".join(re.sub(r"[^a-z ]", " ", text.lower()).split()))
-
-
-ATOM = rf"(?:[a-zA-Z]|\\(?:{'|'.join(GREEK)})(?![a-zA-Z]))(?:_\{{[^{{}}]*\}}|'|\^\{{(?:-1|\*)\}})*"
-POINT = r"[A-Z](?:_\{\d\})?"
-NAMES = (
-    ATOM,  # x, a_{n}, m_{max}
-    rf"{ATOM}\({ATOM}(?:,{ATOM})*\)",  # f(x), g(x,y)
-    r"[a-hpqA-Z](?:_\{[^{}]*\})?\([^()]*\)",  # f(2), P(X>3)
-    rf"\({ATOM}(?:,{ATOM})*\)",  # (x,y)
-    rf"(?:m?\\(?:angle|triangle)\s?)?{POINT}(?:{POINT}){{0,4}}",  # AB, \angle ABC
-    r"\\overline\{[A-Z]{2}\}|\|[A-Z]{2}\||\[[A-Z]{3,5}\]",  # lengths and areas
-    rf"\|{ATOM}\|",  # |z|
-    rf"\\(?:{'|'.join(FUNCTIONS)})(?:\s?{ATOM}|\({ATOM}\))",  # \sin A
-    r"\\text\{[^{}]*\}(?:_\{[^{}]*\})?(?:\\triangle\s?)?[A-Z]*",  # \text{Area of }ABC
-)
-NAME = re.compile("|".join(NAMES))
-MIRROR = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", "=": "=", r"\neq": r"\neq"}
-
-
-def is_name(latex: str) -> bool:
-    r"""Whether an equation's side names a quantity instead of giving it.
-
-    >>> [is_name(side) for side in ("x", "f(x)", r"m_{\max}", "AB", "2x", "x+y")]
-    [True, True, True, True, False, False]
-    """
-    return NAME.fullmatch(without_blanks(latex)) is not None
+    if number := number_in_words(spoken):
+        return Leaf(number)
+    return either(Text(spoken), single(PHRASES[spoken])) if spoken in PHRASES else Text(spoken)
 
 
 def relation(latex: str) -> Node | None:
@@ -202,7 +212,7 @@ def relation(latex: str) -> Node | None:
     >>> relation("-2 < x").name, relation("-2 < x") == relation("x > -2"), relation("5 = x")
     ('x', True, Named(name='x', value=Leaf(latex='5', unit='')))
     """
-    sides, operators = split_top(latex, {*MIRROR, r"\in", r"\approx"})
+    sides, operators = split_top(latex, {"<", ">", "=", r"\le", r"\ge", r"\neq", r"\in", r"\approx"})
     if not operators:
         return None
     if r"\approx" in operators:
@@ -213,7 +223,7 @@ def relation(latex: str) -> Node | None:
         return Named(without_blanks(sides[0]), several(sides[-1]))
     if set(operators) == {"="}:
         return equation(sides)
-    return inequality(sides, operators)
+    return inequality(sides, operators, single)
 
 
 def approximation(sides: list[str], operators: list[str]) -> Node:
@@ -231,34 +241,46 @@ def approximation(sides: list[str], operators: list[str]) -> Node:
 
 def equation(sides: list[str]) -> Node:
     """``name = … = value``, a calculation (its result counts), or an equation."""
-    if is_name(sides[0]):
-        return Named(without_blanks(sides[0]), single(sides[-1]))
-    if is_name(sides[-1]) and len(sides) == 2:
-        return Named(without_blanks(sides[-1]), single(sides[0]))
-    if not any(re.search(r"(?<![\\a-zA-Z])[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", side)) for side in sides):
-        return single(sides[-1])
+    name, value = without_blanks(sides[0]), sides[-1]
+    if not is_name(name) and is_name(value) and len(sides) == 2:
+        name, value = without_blanks(value), sides[0]
+    if is_name(name):
+        return name_by_name(name, calculation(sides[1:] if value == sides[-1] else [value]))
+    if modulus := re.fullmatch(rf"\|({ATOM})\|", name):
+        size = single(value)
+        return Named(modulus[1], bag([size, negative(size)]))
+    if not any(map(has_letters, sides)):
+        return calculation(sides)
     return Relation(tuple(map(without_blanks, sides)), ("=",) * (len(sides) - 1))
 
 
-def inequality(sides: list[str], operators: list[str]) -> Node:
-    """``name < value`` and ``low < name < high`` are intervals of the name; others stay relations."""
-    if len(sides) == 2 and is_name(sides[1]) and not is_name(sides[0]):
-        sides, operators = sides[::-1], [MIRROR[operators[0]]]
-    if len(sides) == 3 and all(operator in (">", r"\ge") for operator in operators):
-        sides, operators = sides[::-1], [MIRROR[operator] for operator in operators[::-1]]
-    if len(sides) == 2 and is_name(sides[0]):
-        name, bound = without_blanks(sides[0]), single(sides[1])
-        ray = {
-            "<": Group("(", (Leaf("-" + INFINITY), bound), ")"),
-            r"\le": Group("(", (Leaf("-" + INFINITY), bound), "]"),
-            ">": Group("(", (bound, Leaf(INFINITY)), ")"),
-            r"\ge": Group("[", (bound, Leaf(INFINITY)), ")"),
-        }
-        return Named(name, ray.get(operators[0]) or Region("union", (ray["<"], ray[">"])))
-    if len(sides) == 3 and is_name(sides[1]) and all(operator in ("<", r"\le") for operator in operators):
-        opening, closing = "(["[operators[0] == r"\le"], ")]"[operators[1] == r"\le"]
-        return Named(without_blanks(sides[1]), Group(opening, (single(sides[0]), single(sides[2])), closing))
-    return Relation(tuple(map(without_blanks, sides)), tuple(operators))
+def has_letters(side: str) -> bool:
+    r"""Whether variables stand in an expression.
+
+    >>> has_letters(r"\pi r^{2}"), has_letters(r"25\pi")
+    (True, False)
+    """
+    return re.search(r"[a-zA-Z]", re.sub(r"\\text\{[^{}]*\}|\\[a-zA-Z]+", "", side)) is not None
+
+
+def calculation(sides: list[str]) -> Node:
+    """The last side, with those of the others as its steps that are numbers, too: ``π r² = 9π`` is no mistake."""
+    result, steps = single(sides[-1]), []
+    for side in sides[:-1]:
+        if not has_letters(side):
+            try:
+                steps.append(single(side))
+            except Unparsable:  # a step that cannot be read is not held against its result
+                continue
+    return Calculation(tuple(steps), result) if steps else result
+
+
+def name_by_name(name: str, value: Node) -> Node:
+    """A named value; a tuple of names is several of them."""
+    names = name[1:-1].split(",")
+    if name.startswith("(") and isinstance(value, Group) and len(names) == len(value.items) > 1:
+        return Values(tuple(map(Named, names, value.items)))
+    return Named(name, value)
 
 
 def region(latex: str) -> Node | None:
@@ -272,34 +294,37 @@ def region(latex: str) -> Node | None:
         if found:
             return Region(operation, tuple(single(piece) for piece in pieces))
     compact = without_blanks(latex)
-    if compact == r"\mathbb{R}":
-        return REALS
     if compact.startswith((r"\mathbb{R}-\{", r"\mathbb{R}-(", r"\mathbb{R}-[")):
         return Region("difference", (REALS, single(compact.removeprefix(r"\mathbb{R}-"))))
-    return Bag(()) if compact in (r"\emptyset", r"\{\}") else None
+    return number_set(compact)
 
 
 BRACKETS = {"(": "(", "[": "[", r"\langle": "(", ")": ")", "]": "]", r"\rangle": ")"}
+FACTOR = re.compile(r"(-|-?\d+|-?\\frac\{\d+\}\{\d+\})\s*(?:\\cdot)?\s*(?=\(|\\langle)")
+POINT_NAME = re.compile(r"[A-Z](?:_\{\d+\})?'*\s*(?=\()")
+TRANSPOSED = re.compile(r"\^\{\s*(?:T|\\top|\\intercal|t|\\text\{T\})\s*\}")
 
 
 def bracketed(latex: str) -> Node | None:
     r"""Sets, points, intervals; brackets around a single expression mean nothing.
 
-    >>> bracketed("[0, 1)").closing, bracketed("(x+1)(x+2)") is None
-    (')', True)
+    >>> bracketed("[0, 1)").closing, bracketed("(x+1)(x+2)") is None, len(bracketed("P(1,2)").items)
+    (')', True, 2)
     """
+    if match := POINT_NAME.match(latex):
+        return point(latex[match.end() :], chosen=latex[0] == "C")
+    if match := FACTOR.match(latex):
+        inside = bracketed(latex[match.end() :])
+        return scaled_point(match[1], inside) if isinstance(inside, Group) else None
     opening = next((sign for sign in (r"\{", *BRACKETS) if latex.startswith(sign)), None)
     if opening is None:
         return None
     end = closing_bracket(latex, 0)
     if end is None:
         raise Unparsable("a bracket is not closed")
-    closing, rest = latex[end:], latex[len(opening) : end]
+    closing, rest = TRANSPOSED.sub("", latex[end:]), latex[len(opening) : end]
     if closing == r"\}":
-        member, bars = split_top(rest, {"|", ":"})
-        if len(bars) == 1 and is_name(split_top(member[0], {r"\in"})[0][0]):
-            return single(member[1])  # {x | x > 2}
-        return bag([single(piece) for piece in split_top(rest, {",", ";"})[0]])
+        return members(rest)
     if closing not in BRACKETS:
         return None  # more follows, as in (x+1)(x+2)
     pieces, separators = split_top(rest, {",", ";"})
@@ -308,20 +333,72 @@ def bracketed(latex: str) -> Node | None:
     items = tuple(single(piece) for piece in pieces)
     if len(items) > MOST_ITEMS:
         raise Unparsable(f"more than {MOST_ITEMS} items")
+    if all(isinstance(item, Named) and not is_region(item) for item in items):
+        return named([*items], [","])  # type: ignore[list-item]
     return Group(BRACKETS[opening], items, BRACKETS[closing])
 
 
+def point(coordinates: str, chosen: bool) -> Node | None:
+    r"""A point behind its name; ``C(10, 3)`` may also be a binomial coefficient.
+
+    >>> point("(1,2)", chosen=False).closing, point("(10,3)", chosen=True).options[1].latex
+    (')', '\\binom{10}{3}')
+    """
+    inside = bracketed(coordinates)
+    if not isinstance(inside, Group | Values):
+        return None
+    if chosen and (pair := re.fullmatch(r"\(\s*([\w+-]+)\s*,\s*([\w+-]+)\s*\)", coordinates.strip())):
+        return either(inside, Leaf(rf"\binom{{{pair[1]}}}{{{pair[2]}}}"))
+    return inside
+
+
+def members(inside: str) -> Node:
+    r"""A set by its members, or by what they satisfy: ``{x | x > 2}``."""
+    member, bars = split_top(inside, {"|", ":"})
+    if len(bars) == 1 and is_name(split_top(member[0], {r"\in"})[0][0]):
+        return single(member[1])
+    return bag([single(piece) for piece in split_top(inside, {",", ";"})[0]])
+
+
+MATRIX = re.compile(r"(.*?)(?:\\cdot\s*)?\\begin\{pmatrix\}(.*)\\end\{pmatrix\}(\s*\^\{.*\})?", re.DOTALL)
+
+
 def matrix(latex: str) -> Node | None:
-    r"""A matrix or a column vector.
+    r"""A matrix or a column vector, with a number in front or transposed.
 
     >>> len(matrix(r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}").rows)
     2
     """
-    match = re.fullmatch(r"\\begin\{pmatrix\}(.*)\\end\{pmatrix\}", latex, re.DOTALL)
-    if not match or "pmatrix" in match[1]:
+    match = MATRIX.fullmatch(latex) if r"\begin" in latex else None
+    if not match or "pmatrix" in match[2] or (match[3] and not TRANSPOSED.fullmatch(match[3].strip())):
         return None
-    rows = [row for row in re.split(r"\\\\(?:\s*\[[^\]]*\])?", match[1].replace(r"\hline", "")) if row.strip()]
-    return Matrix(tuple(tuple(single(entry) for entry in split_top(row, {"&"})[0]) for row in rows))
+    rows = [row for row in re.split(r"\\\\(?:\s*\[[^\]]*\])?", match[2].replace(r"\hline", "")) if row.strip()]
+    entries = tuple(tuple(single(entry) for entry in split_top(row, {"&"})[0]) for row in rows)
+    if match[3] and len({len(row) for row in entries}) == 1:
+        entries = tuple(zip(*entries, strict=True))
+    return scaled_matrix(match[1].strip(), Matrix(entries))
+
+
+COMPONENT = re.compile(r"\s*([-+]?)\s*(.*?)\s*(?:\\cdot)?\s*\\hat\{([ijk])\}\s*")
+
+
+def components(latex: str) -> Node | None:
+    r"""A vector by its unit vectors.
+
+    >>> [item.latex for item in components(r"\hat{i}-2\hat{j}").items]
+    ['1', '-2']
+    """
+    if r"\hat{" not in latex:
+        return None
+    parts = re.findall(r".*?\\hat\{[ijk]\}", latex)
+    terms = [COMPONENT.fullmatch(part) for part in parts]
+    if "".join(parts) != latex.strip() or not all(terms):
+        return None
+    values = {term[3]: term[1].strip("+") + (term[2] or "1") for term in terms if term}
+    if len(values) != len(terms) or any(not term[1] for term in terms[1:] if term):
+        return None
+    names = "ijk" if "k" in values else "ij"
+    return Group("(", tuple(leaf(values.get(name, "0")) for name in names), ")")
 
 
 def signs(latex: str) -> Node | None:
@@ -347,98 +424,4 @@ def signs(latex: str) -> Node | None:
     return either(together, bag([with_signs(pluses) for pluses in product((True, False), repeat=len(which))]))
 
 
-BASED = re.compile(r"(-?)(?:\(([0-9A-Z]+)\)|([0-9A-Z]*[0-9][0-9A-Z]*|[A-F]+(?=_\{16\})))_\{(\d{1,2})\}")
-
-
-def based(latex: str) -> Node | None:
-    """A number in another base; base ten is the number itself.
-
-    >>> based("2516_{8}"), based("12_{10}"), based("x_{1}")
-    (Based(digits='2516', base=8), Leaf(latex='12', unit=''), None)
-    """
-    capitals = re.sub(r"\\text\{([0-9a-fA-F]+)\}(?=_)", lambda digits: digits[1].upper(), without_blanks(latex))
-    match = BASED.fullmatch(capitals)
-    if not match:
-        return None
-    digits, base = match[1] + (match[2] or match[3]).lstrip("0"), int(match[4])
-    if base == 10:
-        return Leaf(digits)
-    try:
-        int(digits, base)
-    except ValueError:
-        raise Unparsable(f"{digits} is no number in base {base}") from None
-    return Based(digits, base)
-
-
-CLOCK = re.compile(r"(\d{1,2})(?:\s*:\s*(\d{2})(?:\s*:\s*(\d{2}))?)?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE)
-
-
-def clock(latex: str) -> Node | None:
-    r"""A time of day, unless it can be nothing but a number. Without a.m. or p.m. it may also be a ratio.
-
-    >>> clock(r"8:34 \text{ p.m.}"), clock("9"), type(clock("9:24").options[1]).__name__
-    (Clock(hour=8, minute=34, second=0, half='p'), None, 'Ratio')
-    """
-    match = CLOCK.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", latex).strip())
-    if not match or not (match[2] or match[4]):
-        return None
-    hour, minute, second = (int(part or 0) for part in match.groups()[:3])
-    if hour > 24 or minute > 59 or second > 59:
-        return None
-    time = Clock(hour, minute, second, (match[4] or "").lower())
-    return time if time.half else either(time, Ratio(tuple(Leaf(part) for part in match.groups()[:3] if part)))
-
-
-def ratio(latex: str) -> Node | None:
-    """``a : b``.
-
-    >>> len(ratio("3 : 2 : 1").parts)
-    3
-    """
-    pieces, found = split_top(latex, {":"})
-    return Ratio(tuple(leaf(piece) for piece in pieces)) if found else None
-
-
-READERS = (words, relation, region, matrix, based, clock, ratio, signs, bracketed)
-
-MONEY = re.compile(r"(-?)\s*(?:\\\$|\\text\{(EUR|GBP|USD|Rs\.?)\})\s*(?=[-\d.\\])")
-TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
-LABEL = re.compile(r"(?:/\s*|\\cdot\s*)?(?:\\text\{[^{}]*\}|\\degree|\\%|\\\$)")
-
-
-def leaf(latex: str) -> Leaf:
-    r"""An expression and its unit.
-
-    >>> leaf(r"5.4 \text{ cents}"), leaf(r"90\degree"), leaf(r"9 \text{ multiples}")
-    (Leaf(latex='5.4', unit='cent^1'), Leaf(latex='90', unit='°'), Leaf(latex='9', unit=''))
-    """
-    unit = ""
-    if money := MONEY.match(latex):
-        unit = canonical_unit(money[2] or "$")
-        latex = money[1] + latex[money.end() :]
-    start = first_label(latex)
-    if start and not TRIGONOMETRY.search(latex[:start]):
-        latex, label = latex[:start].strip(), latex[start:].strip()
-        unit = (
-            {r"\degree": "°", r"\%": "%", r"\$": "$^1"}.get(without_blanks(label), "") or canonical_unit(label) or unit
-        )
-    compact = without_blanks(GROUPS.sub(lambda match: match[1].replace(",", ""), latex))
-    if not compact or r"\text" in compact or '"' in compact:
-        raise Unparsable("words in an expression")
-    return Leaf(compact.removeprefix("+"), unit)
-
-
-def first_label(latex: str) -> int:
-    """Where the unit at the end of an expression begins; 0 where there is none."""
-    depth = 0
-    for match in re.finditer(r"\\[{}]|[{}]|" + LABEL.pattern, latex):
-        token = match[0]
-        if depth == 0 and match.start() and LABEL.fullmatch(token) and ends_with_label(latex[match.start() :]):
-            return match.start()
-        depth += (token == "{") - (token == "}")
-    return 0
-
-
-def ends_with_label(latex: str) -> bool:
-    """Whether nothing but units follows."""
-    return not re.sub(LABEL.pattern + r"|\^\{-?\d\}|[/\s]|\\cdot|(?<![a-zA-Z])[a-zA-Z]{1,3}(?![a-zA-Z])", "", latex)
+READERS = (words, relation, region, matrix, based, clock, ratio, signs, components, bracketed)

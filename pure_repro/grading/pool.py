@@ -1,32 +1,36 @@
 """Worker processes that can be killed, so that no answer takes longer than its deadline.
 
 Children are started with ``exec``, not forked: they share no lock, no thread and no CUDA context with the caller,
-and import neither torch nor the caller's ``__main__``. Nothing here uses signals, so any thread may call.
+and import neither torch nor the caller's ``__main__``. Nothing here uses signals, so any thread may call. What forks is
+the worker itself (``worker.py``), which has one thread: the child that judges is replaced at no cost when it is lost.
 """
 
 import atexit
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from queue import LifoQueue
 
 from pure_repro.grading.verdict import Verdict
 
-START_LIMIT = 120.0  # seconds that a worker may take to import sympy
+START_LIMIT = 300.0  # seconds that a worker may take to import sympy
+PATIENCE = 100.0  # seconds on the clock for every second of processor time: a machine may be that busy
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 Job = dict[str, str | float | None]  # profile, answer, reference, rel_tol, abs_tol
 
 
 class Lost(Exception):
-    """A worker ended or ran out of time."""
+    """A worker ended or fell silent."""
 
 
 class Worker:
@@ -42,6 +46,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # a group of its own, to be ended with its child
         )
         assert self.process.stdin and self.process.stdout  # for the type checker: both are pipes
         self.stdin, self.stdout = self.process.stdin, self.process.stdout
@@ -54,16 +59,17 @@ class Worker:
             ) from None
 
     def ask(self, job: Job, deadline: float) -> Verdict:
-        """The verdict on one job.
+        """The verdict on one job; ``timeout`` where it takes more processor time than ``deadline`` seconds, or memory.
 
-        Raises ``Lost`` where there is none after ``deadline`` seconds, or the process ends.
+        Raises ``Lost`` where the worker itself ends or says nothing for a very long time.
         """
         try:
             self.stdin.write(json.dumps({**job, "deadline": deadline}).encode() + b"\n")
             self.stdin.flush()
         except BrokenPipeError:
             raise Lost("worker ended") from None
-        return Verdict(*json.loads(self.line(deadline)))
+        status, answer, reason = json.loads(self.line(START_LIMIT + PATIENCE * deadline))
+        return Verdict(status, str(job["answer"]) if status == "timeout" else answer, reason)
 
     def line(self, limit: float) -> bytes:
         """The next line it writes, within ``limit`` seconds."""
@@ -71,16 +77,17 @@ class Worker:
         poll.register(self.stdout, select.POLLIN)
         while not received.endswith(b"\n"):
             if not poll.poll(max(0.0, expires - time.monotonic()) * 1000):
-                raise Lost(f"no verdict after {limit:g} s")
+                raise Lost(f"silent for {limit:g} s")
             chunk = os.read(self.stdout.fileno(), 65_536)
             if not chunk:
-                raise Lost("worker ran out of memory or crashed")
+                raise Lost("worker ended")
             received += chunk
         return received
 
     def kill(self) -> None:
-        """End the process for real."""
-        self.process.kill()
+        """End the process and its child for real."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 

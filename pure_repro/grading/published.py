@@ -10,6 +10,7 @@ words like all others.
 import math
 import re
 
+from pure_repro.grading.arguments import brace_arguments
 from pure_repro.grading.compare import Algebra
 from pure_repro.grading.published_words import NUMBER_WORDS, UNIT_WORDS
 from pure_repro.grading.tex import Unparsable
@@ -18,6 +19,7 @@ from pure_repro.grading.verdict import Verdict
 RELATIVE_TOLERANCE = 1e-4
 LAST_NUMBER = re.compile(r"-?\d*\.?\d+")
 LONGEST = 2_000  # characters of an answer that rules are applied to; a longer one is compared as it stands
+JOINING = re.compile(r"\\[,;:! ]|\\q?quad(?![a-zA-Z])|(?<=\d),(?=\d{3}(?!\d))")
 UNITS = [(word, re.compile(rf"(^|\W){word}($|\W)")) for word in UNIT_WORDS]
 
 
@@ -125,7 +127,9 @@ def judge(
     >>> judge("33.33", "33.333").status, judge("0.5", "50").status, judge("(1,2)", "[1,2]").status
     ('correct', 'correct', 'correct')
     """
-    answer = strip(answer)
+    answer = strip(
+        strip(answer)
+    )  # once where it is found and once more, as in the harness: "x = 5" loses its name then
     equal = same(answer, strip(reference), max(rel_tol, RELATIVE_TOLERANCE), algebra)
     if equal is None:
         return None
@@ -145,7 +149,9 @@ def same(answer: str, reference: str, rel_tol: float, algebra: Algebra | None) -
         return bool(answer)
     for pattern, parts in ((r"[(\[].+[)\]]", items), (r"\\begin\{pmatrix\}.*\\end\{pmatrix\}$", entries)):
         if re.match(pattern, answer) and re.match(pattern, reference):
-            return every(parts(answer), parts(reference), rel_tol, algebra)
+            equal = every(parts(answer), parts(reference), rel_tol, algebra)
+            if equal is not False:
+                return equal
     if answer.count("=") == 1 and reference.count("=") == 1:
         left, right = (f"{side[0]}-({side[2]})" for side in (answer.partition("="), reference.partition("=")))
         return by_algebra(left, right, rel_tol, algebra) or by_algebra(f"-({left})", right, rel_tol, algebra)
@@ -213,10 +219,14 @@ def every(left: list[str], right: list[str], rel_tol: float, algebra: Algebra | 
 
 
 def by_algebra(left: str, right: str, rel_tol: float, algebra: Algebra | None) -> bool | None:
-    """Equal in sympy, or as numbers within the tolerance; what sympy cannot read is wrong."""
+    """Equal in sympy, or as numbers within the tolerance; what sympy cannot read is wrong.
+
+    Spaces and commas in groups of three join digits, as in the first parser of the harness.
+    """
     if algebra is None:
         return None
     try:
+        left, right = (brace_arguments(JOINING.sub("", side)) for side in (left, right))
         return algebra.equal(left, right, 0.0, 0.0) or algebra.equal(left, right, rel_tol, 0.0)
     except Unparsable:
         return False

@@ -207,7 +207,9 @@ def real_set(node: Node) -> sympy.Set:
         parts = [real_set(part) for part in node.parts]
         if node.operation == "difference":
             return sympy.Complement(parts[0], sympy.Union(*parts[1:]))
-        return (sympy.Union if node.operation == "union" else sympy.Intersection)(*parts)
+        both = sympy.Intersection(*parts)
+        either = node.operation == "union" or (node.operation == "joined" and both.is_empty)
+        return sympy.Union(*parts) if either else both
     if isinstance(node, Bag):
         return sympy.FiniteSet(*(real_end(item) for item in node.items))
     if isinstance(node, Group) and len(node.items) == 2:

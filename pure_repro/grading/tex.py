@@ -1,7 +1,9 @@
 r"""Reading LaTeX without understanding it: tokens, matching brackets, pieces between separators."""
 
 import re
+from collections.abc import Callable
 
+DEEPEST = 40  # nested brackets, or arguments of arguments
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|.", re.DOTALL)
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 OPENERS = {"(", "[", "{", r"\{", r"\langle", r"\lfloor", r"\lceil", r"\begin"}
@@ -57,10 +59,23 @@ def split_top(text: str, separators: set[str]) -> tuple[list[str], list[str]]:
     return [*pieces, text[last:].strip()], found
 
 
-def without_blanks(text: str) -> str:
-    r"""Blanks removed, except between a command's name and a letter.
+BLANKS = re.compile(r"(\\[a-zA-Z]+)\s+(?=[a-zA-Z])|((?<=[\d.])\s+(?=[\d.]))|\s+")
 
-    >>> without_blanks(r"2 \cdot x + \pi  r")
-    '2\\cdot x+\\pi r'
+
+def without_blanks(text: str) -> str:
+    r"""Blanks removed, except between a command's name and a letter and between two numbers.
+
+    >>> without_blanks(r"2 \cdot x + \pi  r"), without_blanks("1  2")
+    ('2\\cdot x+\\pi r', '1 2')
     """
-    return re.sub(r"(\\[a-zA-Z]+)\s+(?=[a-zA-Z])|\s+", lambda m: f"{m[1]} " if m[1] else "", text)
+    return BLANKS.sub(lambda m: f"{m[1]} " if m[1] else " " if m[2] else "", text) if " " in text else text
+
+
+def outside_text(text: str, rule: Callable[[str], str]) -> str:
+    r"""Apply a rule to what stands outside ``\text{…}`` and the names of environments.
+
+    >>> outside_text(r"ab\text{ab}", str.upper)
+    'AB\\text{ab}'
+    """
+    pieces = re.split(r"(\\text\{[^{}]*\}|\\(?:begin|end)\{\w+\})", text)
+    return "".join(piece if i % 2 else rule(piece) for i, piece in enumerate(pieces))

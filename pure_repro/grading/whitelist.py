@@ -21,7 +21,7 @@ TOKENS = re.compile(
 )
 SUMS = {"+": "+", "-": "-"}
 PRODUCTS = {r"\cdot": r"\cdot ", r"\times": r"\cdot ", "*": r"\cdot ", "/": "/", r"\div": "/"}
-BRACKETS = {"(": ")", "[": "]", "{": "}", "|": "|", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
+BRACKETS = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", "|": "|", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
 CONSTANTS = {r"\pi", "e", "i"}
 LETTERS = {"\\" + name for name in GREEK} | CONSTANTS
 FUNCTION_NAMES = set("fghpquvyFGHINPQSTV")
@@ -61,10 +61,12 @@ def explicit(latex: str) -> str:
     Traceback (most recent call last):
     pure_repro.grading.tex.Unparsable: \input is not in an answer's vocabulary
     """
-    tokens = []
+    tokens: list[str] = []
     for match in TOKENS.finditer(latex):
         if match["other"]:
             raise Unparsable(f"{match['other']!r} is not in an answer's vocabulary")
+        if match["blank"] and tokens and tokens[-1][-1].isdigit() and latex[match.end() : match.end() + 1].isdigit():
+            raise Unparsable("two numbers side by side")
         if not match["blank"]:
             tokens.append(match[0])
         if len(tokens) > MOST_TOKENS:
@@ -126,7 +128,7 @@ class Rewriter:
     @staticmethod
     def closes(token: str) -> bool:
         """Whether a token ends a bracket other than |."""
-        return token in (")", "]", "}", r"\rfloor", r"\rceil")
+        return token in (")", "]", "}", r"\}", r"\rfloor", r"\rceil")
 
     def power(self, closing: str) -> str:
         """A factor with its exponents and factorials; every nesting goes through here."""
@@ -137,6 +139,8 @@ class Rewriter:
         while (token := self.peek()) in ("^", "!", r"\degree"):
             self.take()
             base = text if re.fullmatch(r"\d+|\\variable\{\w+\}|\([^()]*\)", text) else f"({text})"
+            if token == "!" == self.peek():
+                raise Unparsable("double factorials are not evaluated")
             if token == "^":
                 text = f"{base}^{{{self.group('{')}}}"
             else:
@@ -216,8 +220,10 @@ class Rewriter:
         if self.peek().startswith("'"):
             name += self.take()
         following = self.tokens[self.at : self.at + 3]
-        if name in FUNCTION_NAMES and len(following) == 3 and following[1].isdigit() and following[::2] == ["(", ")"]:
-            name += "".join(following)  # f(0) is no product with zero
+        known = name in FUNCTION_NAMES and "".join(following[1:2]).isdigit()
+        applied = name in ("f", "g") and "".join(following[1:2]).isalpha()
+        if (known or applied) and following[::2] == ["(", ")"]:
+            name += "".join(following)  # f(0) and f(x) are no products
             self.at += 3
         return variable(name)
 
@@ -248,8 +254,10 @@ class Rewriter:
                 exponent = self.group("{")
         if exponent == "-1" and name[1:4] in ("sin", "cos", "tan", "cot", "sec", "csc"):
             name, exponent = rf"\arc{name[1:]}", ""
-        argument = self.group(self.peek()) if self.peek() in ("(", "{", "[") else self.sign() + self.run()
+        argument = self.group(self.peek()) if self.peek() in ("(", "{", "[", r"\{") else self.sign() + self.run()
         text = rf"{name}{base}({argument})"
+        if name == r"\cis":
+            text = rf"(\cos({argument})+{variable('i')}\cdot \sin({argument}))"
         if name == r"\exp":
             text = f"{variable('e')}^{{{argument}}}"
         return f"({text})^{{{exponent}}}" if exponent else text

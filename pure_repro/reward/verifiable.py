@@ -17,16 +17,25 @@ from pure_repro.rollout.steps import whole_response
 from pure_repro.types import Batch, Outcomes, Problem, Stream
 
 
-def outcomes_of(problems: Sequence[Problem], verdicts: Sequence[str]) -> Outcomes:
-    """1 for a right answer and 0 for any other, and whether the problem of the response has an answer.
+def outcomes_of(problems: Sequence[Problem], verdicts: Sequence[str], on_timeout: str) -> Outcomes:
+    """1 for a right answer and 0 for any other, and whether the outcome of the response is known.
 
-    ``problems`` is one per response. A problem without an answer yields no outcome: it is not a wrong one.
+    ``problems`` is one per response. A problem without an answer yields no outcome: it is not a wrong one. Neither does
+    an answer that the checker could not decide in its time, where ``on_timeout`` is ``unknown``; else it is wrong.
 
-    >>> asked = [Problem("a", "1+1", "2"), Problem("b", "1+2", None)]
-    >>> outcomes_of(asked, ["correct", "correct"])
-    Outcomes(right=tensor([1., 0.]), known=tensor([ True, False]))
+    >>> asked = [Problem("a", "1+1", "2"), Problem("b", "1+2", None), Problem("a", "1+1", "2")]
+    >>> outcomes_of(asked, ["correct", "correct", "timeout"], "wrong")
+    Outcomes(right=tensor([1., 0., 0.]), known=tensor([ True, False,  True]))
+    >>> outcomes_of(asked, ["correct", "correct", "timeout"], "unknown").known
+    tensor([ True, False, False])
     """
-    known = torch.tensor([problem.answer is not None for problem in problems])
+    undecided = "timeout" if on_timeout == "unknown" else None
+    known = torch.tensor(
+        [
+            problem.answer is not None and verdict != undecided
+            for problem, verdict in zip(problems, verdicts, strict=True)
+        ]
+    )
     right = torch.tensor([float(verdict == "correct") for verdict in verdicts])
     return Outcomes(right * known, known)
 
@@ -50,7 +59,7 @@ class Verifiable:
     def pay(self, batch: Batch) -> Batch:
         """What every response with a known answer earns."""
         config, mask = self.context.config, batch.rollouts.mask
-        outcomes = outcomes_of(batch.asked, batch.verdicts)
+        outcomes = outcomes_of(batch.asked, batch.verdicts, config.reward.on_timeout)
         rewards = earned(outcomes, mask.sum(dim=1), config.reward, config.rollout.max_new_tokens)
         kept = keep_groups(outcomes.right, batch.rollouts.group, config.reward.keep_groups)
         weight = config.reward.verifiable_weight

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pure_repro.grading import extract_answer
+
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("PURE_REPRO_DATA", HERE.parents[2] / "shared" / "data"))
 
@@ -37,3 +39,13 @@ def references() -> dict[str, list[tuple[str, str | None]]]:
         "olympiadbench": [(row["final_answer"][0], None) for row in rows("olympiadbench")],
         "gsm8k": [(row["answer"].split("####")[1].strip(), None) for row in rows("gsm8k")],
     }
+
+
+def all_references() -> list[str]:
+    """The distinct references of six benchmarks and of a training set, without dollars, sorted."""
+    answers = [extract_answer(text) or text for rows in references().values() for text, _ in rows]
+    texts = {text.replace("$", "") for text in answers}
+    training = DATA / "math8k_879_answers.json"
+    if training.exists():
+        texts |= {row["ref_answer"] for row in json.loads(training.read_text())}
+    return sorted(texts)

