@@ -5,7 +5,6 @@ made once; up to ``jobs`` processes run side by side. What is finished is never 
 it stopped.
 """
 
-import json
 import re
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from pure_repro.config import Config, ConfigError, Track
+from pure_repro.config import STAGES, Config, ConfigError, Track
 from pure_repro.launch.compose import composed
 from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun, plan
@@ -115,7 +114,7 @@ def main() -> int:
             f"\n{len(failed)} stage(s) failed; run the same command again to go on where it stopped.", file=sys.stderr
         )
         return 1
-    write_report(request, rows, [(row, seed, config) for row, seed, _, config in cells], track)
+    report(request, rows, [(row, seed, config) for row, seed, _, config in cells], track)
     return 0
 
 
@@ -231,26 +230,15 @@ def last_line(path: Path) -> str:
     return lines[-1] if lines else "no output"
 
 
-def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Config]], track: Track) -> None:
+def report(request: Request, rows: dict, cells: list[tuple[str, int, Config]], track: Track) -> None:
     """Tables, figures and claims of finished cells; the first table also goes to the terminal."""
-    from pure_repro.report.cells import Cell
-    from pure_repro.report.experiment import write_experiment
-    from pure_repro.report.prm_negatives import write_prm_negatives
-    from pure_repro.report.table1 import write_table1
+    from pure_repro.report import Cell, read_experiment, write_report
 
     finished = []
     for row, seed, config in cells:
         folders = {name: run.folder for name, run in plan(config).items()}
-        finished.append(Cell(row, seed, folders["base"], folders.get("prm"), folders.get("train"), folders["score"]))
-    if request.name == "table1":
-        expected = json.loads((EXPERIMENTS / "table1" / "expected.json").read_text())
-        table = write_table1(finished, rows, expected, request.out)
-    elif request.name == "prm_negatives":
-        table = write_prm_negatives(finished, rows, request.out)
-    else:
-        about = yaml.safe_load((EXPERIMENTS / request.name / "claims.yaml").read_text())
-        expected = json.loads((EXPERIMENTS / request.name / "expected.json").read_text())
-        table = write_experiment(finished, rows, about, expected, request.out)
+        finished.append(Cell(row, seed, *(folders.get(stage) for stage in STAGES)))
+    table = write_report(finished, read_experiment(EXPERIMENTS / request.name), request.out).table
     print((request.out / "table.md").read_text())
     print(f"Tables, figures and claims: {request.out}")
     if track.name == "mlflow":

@@ -88,9 +88,17 @@ def over_seeds(values: Sequence[float]) -> Interval:
     """
     if len(values) < 2:
         return Interval(float(np.mean(values)) if values else float("nan"), -float("inf"), float("inf"))
-    mean, count = float(np.mean(values)), len(values)
-    half = float(stdtrit(count - 1, (1 + LEVEL) / 2) * np.std(values, ddof=1) / count**0.5)
+    mean, half = float(np.mean(values)), float(np.std(values, ddof=1)) * student(len(values))
     return Interval(mean, mean - half, mean + half)
+
+
+def student(count: int) -> float:
+    """Half the width of Student's interval of a mean, in standard deviations of what is averaged: ``t_{n−1} / √n``.
+
+    >>> round(student(2), 2), round(student(5), 2)  # 12.71 / √2, 2.776 / √5
+    (8.98, 1.24)
+    """
+    return float(stdtrit(count - 1, (1 + LEVEL) / 2)) / count**0.5
 
 
 def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
