@@ -7,6 +7,7 @@ The same stage folders give the same bytes: nothing here depends on the clock, o
 from pure_repro.report.about import About, Experiment
 from pure_repro.report.cells import Cell, Missing
 from pure_repro.report.experiment import read_experiment
-from pure_repro.report.write import write_report
+from pure_repro.report.screen import screen
+from pure_repro.report.write import Report, write_report
 
-__all__ = ["About", "Cell", "Experiment", "Missing", "read_experiment", "write_report"]
+__all__ = ["About", "Cell", "Experiment", "Missing", "Report", "read_experiment", "screen", "write_report"]

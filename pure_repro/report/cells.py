@@ -94,7 +94,7 @@ class Missing(NamedTuple):
     """A row at a seed that could not be filled, and why."""
 
     row: str
-    seed: int
+    seed: int | None  # unknown where none was named
     reason: str
 
 

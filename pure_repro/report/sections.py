@@ -133,9 +133,18 @@ def _mark(results: Results) -> list[str]:
     return []
 
 
+def at(seed: int | None) -> str:
+    """A seed in a sentence, where it is known.
+
+    >>> at(3), at(None)
+    (', seed 3', '')
+    """
+    return "" if seed is None else f", seed {seed}"
+
+
 def not_there(results: Results) -> list[str]:
     """What is missing from the table, and why."""
-    lines = [f"- {results.labels[one.row]}, seed {one.seed}: {one.reason}" for one in results.missing]
+    lines = [f"- {results.labels[one.row]}{at(one.seed)}: {one.reason}" for one in results.missing]
     return ["**Missing:**\n\n" + "\n".join(lines)] if lines else []
 
 
