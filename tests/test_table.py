@@ -75,7 +75,7 @@ def test_finished_runs_are_the_same_table_without_a_sweep(store: Path, tmp_path:
 def test_runs_of_two_stores_stand_in_one_table(store: Path, tmp_path: Path) -> None:
     third = next(c for c in write_cells(tmp_path / "other", [3], {"min": RISES}, base=False))
     assert third.train and third.score
-    change(third.train, config={"seed": 3, "credit": {"name": "min"}}, inputs={})
+    change(third.train, config={"seed": 3, "credit": {"name": "min"}}, inputs={"base": "base3"})
     change(third.score, config={"score": {"samples": 4}}, inputs={"train": third.train.name})
     report, _ = by_keys(parse(["by=credit", f"store={store},{tmp_path / 'other'}", f"out={tmp_path / 'out'}"]))
     assert column(report, "seeds") == {"credit=min": "3", "credit=sum": "2"}

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from pure_repro.report.about import Rows
 from pure_repro.score.generations import GENERATIONS, VERDICTS, read_lines
-from pure_repro.score.intervals import Interval, crossed_bootstrap
+from pure_repro.score.intervals import Interval, mean_accuracy
 
 Checkpoint = Literal["chosen", "last"]
 Sampling = Literal["sampled", "greedy"]
@@ -113,8 +113,8 @@ def accuracy(cells: Sequence[Cell], checkpoint: Checkpoint, sampling: Sampling) 
     if not per_seed:
         return {}
     sets = {name: np.stack([right[name] for right in per_seed]) for name in per_seed[0]}
-    return {name: crossed_bootstrap([right]) for name, right in sets.items()} | {
-        "average": crossed_bootstrap(list(sets.values()))
+    return {name: mean_accuracy([right]) for name, right in sets.items()} | {
+        "average": mean_accuracy(list(sets.values()))
     }
 
 

@@ -153,7 +153,7 @@ def write_claims(claims: Sequence[Claim], results: Results, path: Path) -> None:
     path.write_text("\n\n".join(sections) + "\n")
 
 
-def compare(results: Results, *, measure: str, row: str, than: str, side: str, by: float) -> Decision:
+def compare(results: Results, *, measure: str, row: str, than: str, side: str, by: int | float) -> Decision:
     """``row`` against ``than`` in a measure, within a seed: is it on that side of it, by so much?"""
     values = results.measure(measure)
     ours, theirs = values.get(row, {}), values.get(than, {})
@@ -161,7 +161,7 @@ def compare(results: Results, *, measure: str, row: str, than: str, side: str, b
     sign = 1.0 if side == "higher" else -1.0
     pairs = [(sign * ours[seed], sign * theirs[seed]) for seed in seeds]
     if all(isfinite(a) and isfinite(b) for a, b in pairs):
-        evidence = mean_of_seeds([a - b for a, b in pairs], by)
+        evidence = mean_of_seeds([a - b for a, b in pairs], float(by))
         figure = f"{side.capitalize()} by {bounds(evidence.interval, digits=3)} on average."
         rule = f"mean difference within a seed, Student interval over seeds against {by:g}."
     else:  # a level that was never reached has no mean
@@ -248,7 +248,7 @@ def fewer_steps(results: Results, *, row: str, than: str) -> Decision:
     )
 
 
-def leads(results: Results, *, row: str, over: Sequence[str], by: float) -> Decision:
+def leads(results: Results, *, row: str, over: Sequence[str], by: int | float) -> Decision:
     """The lead of ``row`` over each of some rows in sampled accuracy at the chosen checkpoint, paired over seeds.
 
     It holds where every lead is above 0, and does not where one lies below ``by``, the smallest lead that counts.

@@ -86,16 +86,16 @@ class Results:
             case "draws_to_level":  # of a batch of prompts; without a prompt filter one a step
                 draws = run.curve("drawn/rounds")[1] or [1.0] * run.summary["last_step"]
                 steps = self.of_run("steps_to_level", run)
-                return sum(draws[: ceil(steps)]) if isfinite(steps) else steps
+                return float(sum(draws[: ceil(steps)])) if isfinite(steps) else steps
             case "seconds_per_step":
                 phases = [[v for key, v in row.items() if key.startswith("seconds/")] for row in run.metrics]
-                return median(map(sum, phases)) if phases else nan  # what else the machine did moves no median
+                return float(median(map(sum, phases))) if phases else nan  # what else the machine did moves no median
             case "collapsed_at":
                 return run.collapsed_at
             case "chosen_step" | "last_step":
                 return float(run.summary[name])
         values = run.curve(name)[1]
-        return values[-1] if values else nan
+        return float(values[-1]) if values else nan
 
 
 def of_view(view: View) -> tuple[Checkpoint, Sampling]:

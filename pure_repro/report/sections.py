@@ -94,7 +94,7 @@ def preface(results: Results) -> str:
     """What the numbers of the first table are."""
     seeds = results.seeds
     over = (
-        "seeds and problems: a bootstrap that resamples the seeds, then the problems (which all seeds share)"
+        "seeds and problems (Student's over the seeds, Wilson's over the problems, which all seeds share)"
         if len(seeds) > 1
         else "problems alone: **one seed says nothing about other seeds**"
     )
