@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -15,7 +16,7 @@ from pure_repro.report import About, Experiment, read_experiment, write_report
 from pure_repro.report.claims import collapses_early, decide, fewer_steps, leads, outlives, saves
 from pure_repro.report.milestones import steps_to_reach, way_it_broke
 from pure_repro.report.results import Results, read_results
-from pure_repro.score.intervals import Interval, crossed_bootstrap, over_seeds, paired_difference, wilson
+from pure_repro.score.intervals import Interval, crossed_bootstrap, mean_accuracy, over_seeds, paired_difference, wilson
 
 ROOT = Path(__file__).parents[1]
 TABLE1 = read_experiment(ROOT / "experiments" / "table1")
@@ -71,6 +72,48 @@ def test_one_seed_has_no_interval_and_decides_nothing() -> None:
     assert over_seeds([0.7])[1:] == (-inf, inf)
     assert decide(over_seeds([0.7]), 0.0) == "cannot tell"
     assert decide(wilson(1, 1), 0.5) == "cannot tell"
+
+
+def covers(draw: Callable[[], list[np.ndarray]], truth: float, repetitions: int = 400) -> float:
+    """The share of simulated scores whose interval holds the truth."""
+    intervals = [mean_accuracy(draw()) for _ in range(repetitions)]
+    return float(np.mean([low - 1e-9 <= truth <= high + 1e-9 for _, low, high in intervals]))
+
+
+@pytest.mark.parametrize("problems", [3, 10, 40])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_the_interval_of_an_average_covers_whether_few_or_many_answers_are_right(problems: int, share: float) -> None:
+    rng = np.random.default_rng(problems)
+    assert covers(lambda: [(rng.random((1, problems)) < share) * 1.0 for _ in range(5)], share) >= 0.91
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.05, 1.0), (0.5, 0.5), (3.0, 0.3)])
+@pytest.mark.parametrize("problems", [3, 40])
+def test_it_covers_for_the_mean_of_samples_of_problems_that_differ(problems: int, a: float, b: float) -> None:
+    rng = np.random.default_rng(problems)
+
+    def draw() -> list[np.ndarray]:
+        return [rng.binomial(4, rng.beta(a, b, (1, problems))) / 4 for _ in range(5)]
+
+    assert covers(draw, a / (a + b)) >= 0.91
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_it_covers_over_seeds_that_differ_and_share_their_problems(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+
+    def draw() -> list[np.ndarray]:
+        effect = rng.normal(0, 0.1, (seeds, 1))  # of a training on every problem
+        return [rng.binomial(4, np.clip(0.5 + effect + rng.normal(0, 0.1, (1, 40)), 0, 1)) / 4 for _ in range(5)]
+
+    assert covers(draw, 0.5) >= 0.93
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_average_of_answers_that_are_all_alike_has_an_interval_no_narrower_than_all_of_them_allow(value) -> None:
+    average, one = (mean_accuracy([np.full((1, 3), value)] * sets) for sets in (5, 1))
+    assert average.high - average.low == pytest.approx(wilson(0, 15).high)
+    assert one.high - one.low == pytest.approx(wilson(0, 3).high) and round(wilson(0, 3).high, 3) == 0.561
 
 
 # Milestones

@@ -12,21 +12,22 @@ from pure_repro.report.about import About, Experiment
 from pure_repro.report.claims import check_claims
 
 
-def read_experiment(folder: Path) -> Experiment:
-    """Read ``cells.yaml`` of a folder, and ``claims.yaml`` and ``expected.json`` where they are.
+def read_experiment(path: Path) -> Experiment:
+    """Read the cells of a folder or a file, and ``claims.yaml`` and ``expected.json`` where they lie beside them.
 
     Raises ``ConfigError`` for a file that is not what it should be.
     """
-    rows = read_yaml(folder / "cells.yaml")
+    cells = path / "cells.yaml" if path.is_dir() else path
+    folder = cells.resolve().parent
+    name = folder.name if cells.name == "cells.yaml" else cells.stem
+    rows = read_yaml(cells)
     for row, cell in rows.items():
         overrides = cell.get("overrides") if isinstance(cell, dict) else None
         if not isinstance(overrides, list) or not all(isinstance(word, str) for word in overrides):
-            raise ConfigError(
-                f"{folder / 'cells.yaml'}: {row} needs overrides, a list of key=value, as in [credit=sum, reward=prm]"
-            )
+            raise ConfigError(f"{cells}: {row} needs overrides, a list of key=value, as in [credit=sum, reward=prm]")
     claims, expected = folder / "claims.yaml", folder / "expected.json"
-    about = read_about(claims, list(rows)) if claims.exists() else About(title=folder.resolve().name)
-    return Experiment(folder.resolve().name, rows, about, json.loads(expected.read_text()) if expected.exists() else {})
+    about = read_about(claims, list(rows)) if claims.exists() else About(title=name)
+    return Experiment(name, rows, about, json.loads(expected.read_text()) if expected.exists() else {})
 
 
 def read_about(path: Path, rows: list[str]) -> About:

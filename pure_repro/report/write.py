@@ -9,7 +9,6 @@ from pathlib import Path
 from pure_repro.report.about import Experiment
 from pure_repro.report.cells import Cell, Missing, Record, write_manifest
 from pure_repro.report.claims import Claim, claims_of, write_claims
-from pure_repro.report.curves import draw_curves, draw_grid
 from pure_repro.report.results import ACCURACIES, Results, read_results
 from pure_repro.report.sections import PARTS, glance, not_there, preface, published, shown
 from pure_repro.score.intervals import Interval, over_seeds
@@ -53,6 +52,11 @@ def write_report(cells: Sequence[Cell], experiment: Experiment, out: Path, missi
 
 def draw_figures(results: Results, out: Path) -> None:
     """The curves of what was trained, and the grid of an experiment that has one."""
+    from pure_repro.report.curves import (
+        draw_curves,
+        draw_grid,
+    )  # matplotlib: a mistake in the words need not wait for it
+
     grid, rows = results.about.grid, results.trainings
     if rows:
         draw_curves(rows, results.labels, out / "curves.png", results.about.figures)

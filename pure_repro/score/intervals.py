@@ -60,7 +60,7 @@ def _resampled_counts(seed: tuple[int, int], draws: int, size: int) -> Float[nda
 
 
 def mean_accuracy(sets: Sequence[Float[ndarray, "seed _"]]) -> Interval:
-    """Interval of ``θ = mean_sets mean_seeds mean_problems xₛₚ`` for x in [0, 1]; right at 0 and 1 and for few problems.
+    """Interval of ``θ = mean_sets mean_seeds mean_problems xₛₚ`` for x in [0, 1], right for few problems too.
 
     Problems: Wilson's interval for θ with as many trials as its variance is worth,
     ``n = θ(1 − θ) / Σ_sets s²/(P k²) · (z / t_f)²``: k sets, P problems in one, s² the variance of its problems' means,
