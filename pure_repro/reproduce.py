@@ -1,6 +1,7 @@
 """Reproduce a table: ``python -m pure_repro.reproduce table1 seeds=5 train.steps=120``.
 
-Every cell of ``experiments/<name>/cells.yaml`` and seed is a run of the one entry point. Stages that cells share are
+In the place of a name stands the path of a grid of your own: a yaml like ``experiments/<name>/cells.yaml``, or its
+folder. Every cell and seed is a run of the one entry point. Stages that cells share are
 made once; up to ``jobs`` processes run side by side. What is finished is never redone, so a killed table goes on where
 it stopped.
 """
@@ -12,27 +13,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import yaml
 from tqdm import tqdm
 
-from pure_repro.config import Config, ConfigError, Track
+from pure_repro.config import STAGES, Config, ConfigError, Track
 from pure_repro.launch.compose import composed
 from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun, plan
 from pure_repro.launch.watchdog import PARENT
+from pure_repro.report import Cell, Experiment, Missing, Report, read_experiment, screen, write_report
 from pure_repro.track.follow import follow, open_parent, send_parent, send_run, settle
 from pure_repro.track.outbox import Parent
 from pure_repro.track.redact import redacted_address
 
-if TYPE_CHECKING:  # what draws figures is imported when there is something to draw
-    from pure_repro.report.cells import Cell
-
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+Planned = tuple[str, int, tuple[str, ...], Config]  # row, seed, words and configuration of a cell
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Job:
     words: tuple[str, ...]
     label: str
     minutes: float
+    threads: int | None = None  # as the configuration says
 
     @property
     def inputs(self) -> set[Path]:
@@ -61,6 +61,7 @@ class Request:
     """What the command line asks for."""
 
     name: str
+    path: Path  # of its cells
     seeds: int
     jobs: int
     out: Path
@@ -74,8 +75,13 @@ def parse(words: list[str]) -> Request:
     ('train.steps=120',)
     """
     known = sorted(p.parent.name for p in EXPERIMENTS.glob("*/cells.yaml"))
-    if not words or words[0] not in known:
-        raise ConfigError(f"name one of {', '.join(known)}, as in: python -m pure_repro.reproduce table1 seeds=3")
+    path = Path(words[0]) if words else EXPERIMENTS
+    if words and words[0] in known:
+        path = EXPERIMENTS / words[0]
+    elif not words or not (path.is_file() or (path / "cells.yaml").is_file()):
+        raise ConfigError(
+            f"name one of {', '.join(known)}, or a yaml of cells, as in: python -m pure_repro.reproduce table1 seeds=3"
+        )
     own = {"seeds": "1", "jobs": "2", "out": ""}
     overrides = []
     for word in words[1:]:
@@ -87,8 +93,9 @@ def parse(words: list[str]) -> Request:
     for key in ("seeds", "jobs"):
         if not re.fullmatch(r"[1-9]\d*", own[key]):
             raise ConfigError(f"{key}={own[key]} must be a positive whole number")
-    out = Path(own["out"] or f"store/tables/{words[0]}")
-    return Request(words[0], int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
+    name = path.resolve().name if path.is_dir() else path.stem
+    out = Path(own["out"] or f"store/tables/{name}")
+    return Request(name, path, int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
 
 
 def main() -> int:
@@ -96,7 +103,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through the cleanup that Ctrl-C takes
     try:
         request = parse(sys.argv[1:])
-        rows = yaml.safe_load((EXPERIMENTS / request.name / "cells.yaml").read_text())
+        experiment = read_experiment(request.path)
+        rows = experiment.rows
         cells = [
             (row, seed, words, composed(words))
             for seed in range(1, request.seeds + 1)
@@ -107,24 +115,41 @@ def main() -> int:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
     track = table_track(request, cells[0][3].store, cells[0][3].track)
-    jobs = missing_jobs(cells)
-    total = sum(job.minutes for job in jobs)
-    print(
-        f"{request.name}: {len(cells)} cells, {len(jobs)} processes to run, about {total / request.jobs:.0f} minutes "
-        f"and {PEAK_GIGABYTES * request.jobs:.0f} GB of memory with {request.jobs} side by side"
-    )
+    jobs = missing_jobs(cells, request.jobs)
+    print(announcement(request, cells, jobs))
     try:
         failed = make(jobs, request.jobs, track)
     except KeyboardInterrupt:
         print("\npure-repro: stopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
+    filled, missing = fill(cells, failed)
+    if filled:
+        report(request, experiment, filled, missing, track)
     if failed:
         print(
-            f"\n{len(failed)} stage(s) failed; run the same command again to go on where it stopped.", file=sys.stderr
+            f"\npure-repro: {len(failed)} of the processes failed; the same command goes on where it stopped",
+            file=sys.stderr,
         )
-        return 1
-    write_report(request, rows, [(row, seed, config) for row, seed, _, config in cells], track)
-    return 0
+    return 1 if failed else 0
+
+
+def announcement(request: Request, cells: list[Planned], jobs: list[Job]) -> str:
+    """What will run, how long that takes at the pace of what was made here before, and how much memory."""
+    total = sum(job.minutes for job in jobs) / request.jobs
+    pace = pace_of(cells)
+    known = "at the pace of what is finished" if pace else "on the reference machine; the bar tells of this one"
+    return (
+        f"{request.name}: {len(cells)} cells, {len(jobs)} processes to run, about {total * (pace or 1.0):.0f} minutes "
+        f"({known}) and {PEAK_GIGABYTES * request.jobs:.0f} GB of memory with {request.jobs} side by side"
+    )
+
+
+def pace_of(cells: list[Planned]) -> float | None:
+    """How much longer than estimated the finished stages of some cells took; ``None`` where there are none."""
+    finished = {run.folder: (config, run) for _, _, _, config in cells for run in plan(config).values() if run.finished}
+    estimated = sum(60 * minutes(config, run.stage) for config, run in finished.values())
+    took = sum(json.loads((folder / "manifest.json").read_text())["seconds"] for folder in finished)
+    return took / estimated if finished else None
 
 
 def table_track(request: Request, store: Path, track: Track) -> Track:
@@ -134,17 +159,19 @@ def table_track(request: Request, store: Path, track: Track) -> Track:
     return open_parent(store, track, settings, "table", settings)
 
 
-def cell_words(row: dict, seed: int, request: Request) -> tuple[str, ...]:
+def cell_words(row: Mapping[str, Any], seed: int, request: Request) -> tuple[str, ...]:
     """The overrides of one cell; the command line's come last and win."""
     return (*row["overrides"], f"seed={seed}", *request.overrides)
 
 
-def missing_jobs(cells: list[tuple[str, int, tuple[str, ...], Config]]) -> list[Job]:
+def missing_jobs(cells: list[Planned], side_by_side: int) -> list[Job]:
     """Every stage of every cell that is not finished, once, in an order in which inputs come first.
 
     A base and a reward model are shared by cells and made by a process of their own; a cell trains and scores in one.
+    A base of the only seed has all cores: nothing can run beside what everything waits for.
     """
     jobs: dict[Path, Job] = {}
+    one_base = len({plan(config)["base"].folder for *_, config in cells if "base" in plan(config)}) == 1
     for row, seed, words, config in cells:
         stages = plan(config)
         groups: tuple[tuple[str, ...], ...] = (("base",), ("prm",), ("train", "score"))
@@ -154,7 +181,8 @@ def missing_jobs(cells: list[tuple[str, int, tuple[str, ...], Config]]) -> list[
                 label = f"{names[0]}, seed {seed}" if len(names) == 1 else f"{row}, seed {seed}"
                 own = (f"stages=[{','.join(names)}]", "track=none")  # this process tracks what the others make
                 estimate = sum(minutes(config, run.stage) for run in runs)
-                jobs[runs[-1].folder] = Job(runs, (*words, *own), label, estimate)
+                threads = side_by_side if names == ["base"] and one_base else None
+                jobs[runs[-1].folder] = Job(runs, (*words, *own), label, estimate, threads)
     return list(jobs.values())
 
 
@@ -165,7 +193,7 @@ def make(jobs: list[Job], side_by_side: int, track: Track) -> list[Job]:
     bar = tqdm(
         total=round(sum(job.minutes for job in jobs), 1),
         unit="min",
-        bar_format="{percentage:3.0f}%|{bar}| {elapsed} {desc}",
+        bar_format="{percentage:3.0f}%|{bar}| {elapsed}, left {remaining} {desc}",
     )
     try:
         while waiting or running:
@@ -226,7 +254,9 @@ def start(job: Job) -> subprocess.Popen:
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=os.environ | {PARENT: str(os.getpid())},  # so that it ends where this process is killed
+            env=os.environ
+            | {PARENT: str(os.getpid())}  # so that it ends where this process is killed
+            | ({"OMP_NUM_THREADS": str(job.threads)} if job.threads else {}),
         )
 
 
@@ -236,36 +266,36 @@ def last_line(path: Path) -> str:
     return lines[-1] if lines else "no output"
 
 
-def write_report(request: Request, rows: dict, cells: list[tuple[str, int, Config]], track: Track) -> None:
+def fill(cells: list[Planned], failed: list[Job]) -> tuple[list[Cell], list[Missing]]:
+    """The cells whose stages are finished, and why the others are not: what failed first says so for all behind it."""
+    reasons: dict[Path, str] = {}
+    for job in failed:  # in the order in which they failed or lost what they need
+        before = next((reasons[folder] for folder in job.inputs if folder in reasons), None)
+        said = before or last_line(job.log).removeprefix("pure-repro: ")
+        reasons |= {run.folder: said for run in job.runs}
+    filled, missing = [], []
+    for row, seed, _, config in cells:
+        stages = plan(config)
+        if all(run.finished for run in stages.values()):
+            folders = {name: run.folder for name, run in stages.items()}
+            filled.append(Cell(row, seed, *(folders.get(stage) for stage in STAGES)))
+        else:
+            missing.append(Missing(row, seed, next(reasons[r.folder] for r in stages.values() if r.folder in reasons)))
+    return filled, missing
+
+
+def report(request: Request, experiment: Experiment, cells: list[Cell], missing: list[Missing], track: Track) -> None:
     """Tables, figures and claims of finished cells; the first table also goes to the terminal."""
-    from pure_repro.report.cells import Cell
-    from pure_repro.report.experiment import write_experiment
-    from pure_repro.report.prm_negatives import write_prm_negatives
-    from pure_repro.report.table1 import write_table1
-
-    finished = []
-    for row, seed, config in cells:
-        folders = {name: run.folder for name, run in plan(config).items()}
-        finished.append(Cell(row, seed, folders["base"], folders.get("prm"), folders.get("train"), folders["score"]))
-    if request.name == "table1":
-        expected = json.loads((EXPERIMENTS / "table1" / "expected.json").read_text())
-        table = write_table1(finished, rows, expected, request.out)
-    elif request.name == "prm_negatives":
-        table = write_prm_negatives(finished, rows, request.out)
-    else:
-        about = yaml.safe_load((EXPERIMENTS / request.name / "claims.yaml").read_text())
-        expected = json.loads((EXPERIMENTS / request.name / "expected.json").read_text())
-        table = write_experiment(finished, rows, about, expected, request.out)
-    print((request.out / "table.md").read_text())
-    print(f"Tables, figures and claims: {request.out}")
+    written = write_report(cells, experiment, request.out, missing)
+    print(screen(written, request.out))
     if track.name == "mlflow":
-        send_table(request, rows, finished, table, track)
+        send_table(request, cells, written, track)
 
 
-def send_table(request: Request, rows: dict, cells: list["Cell"], table: list[dict], track: Track) -> None:
+def send_table(request: Request, cells: list[Cell], written: Report, track: Track) -> None:
     """Have the cells and the table above them sent to the tracker, and say where it shows them."""
     for cell in cells:
-        arm = rows[cell.row]["label"]
+        arm = written.results.labels[cell.row]
         send_run(cell.stages, track, name=f"{arm}, seed {cell.seed}", tags={"arm": arm})
     glance = (request.out / "table.md").read_text().split("\n## ")[1]
     assert track.parent is not None
@@ -275,7 +305,7 @@ def send_table(request: Request, rows: dict, cells: list["Cell"], table: list[di
         title=track.parent,
         description=f"## {glance}",
         folder=str(request.out.resolve()),
-        table=table,
+        table=written.table,
     )
     send_parent(cells[0].score.parents[1], track, parent)
     for page in settle():

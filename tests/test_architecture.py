@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "score": {"types", "config", "data", "models", "rollout", "grading", "watch", "track"},
     "report": {"types", "config", "data", "score"},  # of data the exact checker, for kept answers
+    "table": {"config", "report"},
     "launch": {"types", "config", "data", "models", "rollout", "prm", "judge", "reward", "train", "score", "track"},
     "reproduce": {"config", "launch", "report", "track"},
     "__main__": {"config", "grading", "launch", "score", "track"},

@@ -3,32 +3,26 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from stage_folders import CURVES, record, write_cells
 
-from pure_repro.report import Cell, write_experiment, write_prm_negatives, write_table1
-from pure_repro.report.cells import by_row, read_runs
-from pure_repro.report.claims import (
-    decide,
-    fewer_steps_than_verifiable,
-    min_lasts_longer,
-    sum_collapses_early,
-    tenth_makes_it_best,
-    tenth_prevents_zero_steps,
-)
+from pure_repro.report import About, Experiment, read_experiment, write_report
+from pure_repro.report.claims import collapses_early, decide, fewer_steps, leads, outlives, saves
 from pure_repro.report.milestones import steps_to_reach, way_it_broke
-from pure_repro.score.intervals import Interval, crossed_bootstrap, over_seeds, paired_difference, wilson
+from pure_repro.report.results import Results, read_results
+from pure_repro.score.intervals import Interval, crossed_bootstrap, mean_accuracy, over_seeds, paired_difference, wilson
 
 ROOT = Path(__file__).parents[1]
-ROWS = yaml.safe_load((ROOT / "experiments/table1/cells.yaml").read_text())
-GRID = yaml.safe_load((ROOT / "experiments/prm_negatives/cells.yaml").read_text())
-EXPECTED = json.loads((ROOT / "experiments/table1/expected.json").read_text())
+TABLE1 = read_experiment(ROOT / "experiments" / "table1")
+NEGATIVES = read_experiment(ROOT / "experiments" / "prm_negatives")
+ROWS, GRID, EXPECTED = TABLE1.rows, NEGATIVES.rows, TABLE1.expected
+ZERO_STEP = ("empty answers", "nothing but fillers", "early ends")
 BEST = (0.3, 0.5, 0.7, 0.8, 0.86, 0.89, 0.9)
 COLLAPSE = (0.3, 0.4, 0.02, 0.0, 0.0)
 
@@ -80,6 +74,48 @@ def test_one_seed_has_no_interval_and_decides_nothing() -> None:
     assert decide(wilson(1, 1), 0.5) == "cannot tell"
 
 
+def covers(draw: Callable[[], list[np.ndarray]], truth: float, repetitions: int = 400) -> float:
+    """The share of simulated scores whose interval holds the truth."""
+    intervals = [mean_accuracy(draw()) for _ in range(repetitions)]
+    return float(np.mean([low - 1e-9 <= truth <= high + 1e-9 for _, low, high in intervals]))
+
+
+@pytest.mark.parametrize("problems", [3, 10, 40])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_the_interval_of_an_average_covers_whether_few_or_many_answers_are_right(problems: int, share: float) -> None:
+    rng = np.random.default_rng(problems)
+    assert covers(lambda: [(rng.random((1, problems)) < share) * 1.0 for _ in range(5)], share) >= 0.91
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.05, 1.0), (0.5, 0.5), (3.0, 0.3)])
+@pytest.mark.parametrize("problems", [3, 40])
+def test_it_covers_for_the_mean_of_samples_of_problems_that_differ(problems: int, a: float, b: float) -> None:
+    rng = np.random.default_rng(problems)
+
+    def draw() -> list[np.ndarray]:
+        return [rng.binomial(4, rng.beta(a, b, (1, problems))) / 4 for _ in range(5)]
+
+    assert covers(draw, a / (a + b)) >= 0.91
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_it_covers_over_seeds_that_differ_and_share_their_problems(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+
+    def draw() -> list[np.ndarray]:
+        effect = rng.normal(0, 0.1, (seeds, 1))  # of a training on every problem
+        return [rng.binomial(4, np.clip(0.5 + effect + rng.normal(0, 0.1, (1, 40)), 0, 1)) / 4 for _ in range(5)]
+
+    assert covers(draw, 0.5) >= 0.93
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_average_of_answers_that_are_all_alike_has_an_interval_no_narrower_than_all_of_them_allow(value) -> None:
+    average, one = (mean_accuracy([np.full((1, 3), value)] * sets) for sets in (5, 1))
+    assert average.high - average.low == pytest.approx(wilson(0, 15).high)
+    assert one.high - one.low == pytest.approx(wilson(0, 3).high) and round(wilson(0, 3).high, 3) == 0.561
+
+
 # Milestones
 
 
@@ -107,21 +143,18 @@ def test_way_it_broke(last: dict[str, float], way: str) -> None:
 # Claims: each decided both ways, and left open by one seed
 
 
-def arms(tmp_path: Path, seeds: int, **curves: tuple[float, ...]):
-    cells = write_cells(tmp_path, range(1, seeds + 1), CURVES | curves)
-    grouped = by_row(cells, ROWS)
-    return grouped, read_runs(grouped)
+def arms(tmp_path: Path, seeds: int, **curves: tuple[float, ...]) -> Results:
+    return read_results(write_cells(tmp_path, range(1, seeds + 1), CURVES | curves), TABLE1)
 
 
 @pytest.mark.parametrize(("curve", "verdict"), [(COLLAPSE, "holds"), (BEST, "does not hold here")])
 def test_sum_collapses_early(tmp_path: Path, curve: tuple[float, ...], verdict: str) -> None:
-    _, runs = arms(tmp_path, 5, prm_sum=curve)
-    assert sum_collapses_early(runs, "prm_sum", "").verdict == verdict
+    assert collapses_early(arms(tmp_path, 5, prm_sum=curve), row="prm_sum").verdict == verdict
 
 
 def test_a_late_collapse_is_not_early(tmp_path: Path) -> None:
-    _, runs = arms(tmp_path, 5, prm_sum=(0.3, 0.4, 0.5, 0.5, 0.4, 0.0, 0.0))
-    claim = sum_collapses_early(runs, "prm_sum", "")
+    results = arms(tmp_path, 5, prm_sum=(0.3, 0.4, 0.5, 0.5, 0.4, 0.0, 0.0))
+    claim = collapses_early(results, row="prm_sum")
     assert claim.verdict == "does not hold here"
     assert "50, 50, 50, 50, 50" in claim.figures
 
@@ -131,15 +164,14 @@ def test_a_late_collapse_is_not_early(tmp_path: Path) -> None:
     [(BEST, COLLAPSE, "holds"), (COLLAPSE, BEST, "does not hold here"), (BEST, BEST, "cannot tell")],
 )
 def test_min_lasts_longer(tmp_path: Path, min_curve, sum_curve, verdict: str) -> None:
-    _, runs = arms(tmp_path, 5, pure_prm=min_curve, prm_sum=sum_curve)
-    assert min_lasts_longer(runs, "pure_prm", "prm_sum", "").verdict == verdict
+    results = arms(tmp_path, 5, pure_prm=min_curve, prm_sum=sum_curve)
+    assert outlives(results, row="pure_prm", than="prm_sum").verdict == verdict
 
 
 def test_min_that_collapses_with_sum_does_not_last_longer(tmp_path: Path) -> None:
-    _, runs = arms(tmp_path, 5, pure_prm=COLLAPSE, prm_sum=COLLAPSE)
-    claim = min_lasts_longer(runs, "pure_prm", "prm_sum", "")
-    assert claim.verdict == "cannot tell"
-    assert "outlived sum-form in 0 of 5 seeds, sum-form min-form in 0" in claim.figures
+    claim = outlives(arms(tmp_path, 5, pure_prm=COLLAPSE, prm_sum=COLLAPSE), row="pure_prm", than="prm_sum")
+    assert claim.verdict == "cannot tell" and claim.evidence.leaning == "neither"
+    assert "outlived *PRM, sum* in 0 of 5 seeds, the other way round in 0" in claim.figures
 
 
 @pytest.mark.parametrize(
@@ -147,21 +179,20 @@ def test_min_that_collapses_with_sum_does_not_last_longer(tmp_path: Path) -> Non
     [(BEST, "holds"), (tuple(0.6 * a for a in BEST), "does not hold here"), (CURVES["pure_vr"], "cannot tell")],
 )
 def test_fewer_steps(tmp_path: Path, curve: tuple[float, ...], verdict: str) -> None:
-    _, runs = arms(tmp_path, 5, pure_prm=curve)
-    claim = fewer_steps_than_verifiable(runs, "pure_prm", "")
+    claim = fewer_steps(arms(tmp_path, 5, pure_prm=curve), row="pure_prm", than="pure_vr")
     assert claim.verdict == verdict
     assert ("not reached" in claim.figures) == (verdict != "holds")
 
 
 def test_equal_ratios_of_three_seeds_decide_though_three_of_three_seeds_would_not(tmp_path: Path) -> None:
-    _, runs = arms(tmp_path, 3)
     assert decide(wilson(3, 3), 0.5) == "cannot tell"
-    assert fewer_steps_than_verifiable(runs, "pure_prm", "").verdict == "holds"
+    assert fewer_steps(arms(tmp_path, 3), row="pure_prm", than="pure_vr").verdict == "holds"
 
 
-def rescored(grouped: dict[str, list[Cell]], row: str, share: float) -> None:
+def rescored(results: Results, row: str, share: float) -> None:
     """Make every answer of a row right with this share, spread evenly, and a little different by seed."""
-    for cell in grouped[row]:
+    for cell in results.cells[row]:
+        assert cell.score is not None
         path = cell.score / "scores.json"
         scores = json.loads(path.read_text())
         for sets in scores["checkpoints"].values():
@@ -175,21 +206,25 @@ def rescored(grouped: dict[str, list[Cell]], row: str, share: float) -> None:
     ("mixed", "verdict"), [(0.95, "holds"), (0.7, "does not hold here"), (0.8, "does not hold here")]
 )
 def test_tenth_makes_it_best(tmp_path: Path, mixed: float, verdict: str) -> None:
-    grouped, _ = arms(tmp_path, 5)
+    results = arms(tmp_path, 5)
     for row, share in {"pure_prm_vr": mixed, "pure_prm": 0.8, "pure_vr": 0.75}.items():
-        rescored(grouped, row, share)
-    assert tenth_makes_it_best(grouped, {row: row for row in grouped}).verdict == verdict
+        rescored(results, row, share)
+    assert leads(results, row="pure_prm_vr", over=["pure_prm", "pure_vr"], by=0.01).verdict == verdict
 
 
 def test_tenth_prevents_zero_steps(tmp_path: Path) -> None:
-    _, runs = arms(tmp_path, 5, pure_prm=COLLAPSE)
-    assert tenth_prevents_zero_steps(runs).verdict == "cannot tell"  # collapsed, but by endless fillers
-    for run in runs["pure_prm"]:
+    results = arms(tmp_path, 5, pure_prm=COLLAPSE)
+
+    def verdict() -> str:
+        return saves(results, row="pure_prm_vr", than="pure_prm", ways=ZERO_STEP).verdict
+
+    assert verdict() == "cannot tell"  # collapsed, but by endless fillers
+    for run in results.trainings["pure_prm"]:
         run.validation[-1] |= {"empty": 1.0}
-    assert tenth_prevents_zero_steps(runs).verdict == "holds"
-    for run in runs["pure_prm_vr"]:
+    assert verdict() == "holds"
+    for run in results.trainings["pure_prm_vr"]:
         run.validation[-1] |= {"sampled": 0.0, "empty": 1.0}
-    assert tenth_prevents_zero_steps(runs).verdict == "does not hold here"
+    assert verdict() == "does not hold here"
 
 
 # Whole reports
@@ -197,8 +232,8 @@ def test_tenth_prevents_zero_steps(tmp_path: Path) -> None:
 
 def test_table1_is_complete_and_the_same_bytes_again(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "store", [1, 2, 3])
-    glance = write_table1(cells, ROWS, EXPECTED, tmp_path / "a")
-    write_table1(list(reversed(cells)), ROWS, EXPECTED, tmp_path / "b")
+    glance = write_report(cells, TABLE1, tmp_path / "a").table
+    write_report(list(reversed(cells)), TABLE1, tmp_path / "b")
     names = {"table.md", "table.csv", "claims.md", "curves.png", "manifest.json"}
     assert {file.name for file in (tmp_path / "a").iterdir()} == names
     for name in names:
@@ -206,20 +241,15 @@ def test_table1_is_complete_and_the_same_bytes_again(tmp_path: Path) -> None:
 
     assert [line["arm"] for line in glance] == [row["label"] for row in ROWS.values()]
     table = (tmp_path / "a/table.md").read_text()
-    assert "not reached" in table and "| 3/3 (20) | 0/3 |" in table and "| 48.28 |" in table and "48 of the 83" in table
+    assert "| never |" in table and "| 3/3 (20) | 0/3 |" in table and "| 48.28 |" in table and "48 of the 83" in table
     assert str(tmp_path) not in table + (tmp_path / "a/manifest.json").read_text()
 
     with (tmp_path / "a/table.csv").open() as file:
         rows = list(csv.DictReader(file))
-    pooled = next(
-        r
-        for r in rows
-        if (r["row"], r["checkpoint"], r["measure"], r["set"], r["seed"])
-        == ("prm_sum", "last", "sampled", "average", "all")
-    )
+    pooled = next(r for r in rows if (r["row"], r["measure"], r["seed"]) == ("prm_sum", "sampled_last", "all"))
     assert pooled["value"] == "0"
     never = [r["value"] for r in rows if r["row"] == "pure_prm" and r["measure"] == "collapsed_at"]
-    assert never == ["", "", ""]
+    assert never == ["", "", "", ""], "in three seeds, and over them"
 
     manifest = json.loads((tmp_path / "a/manifest.json").read_text())
     assert len(manifest["cells"]) == 21
@@ -241,7 +271,7 @@ def test_a_right_answer_with_a_wrong_step_is_counted(tmp_path: Path) -> None:
 
 
 def test_one_seed_says_so(tmp_path: Path) -> None:
-    write_table1(write_cells(tmp_path / "store", [7]), ROWS, EXPECTED, tmp_path)
+    write_report(write_cells(tmp_path / "store", [7]), TABLE1, tmp_path)
     assert "one seed says nothing about other seeds" in (tmp_path / "table.md").read_text()
     claims = (tmp_path / "claims.md").read_text()
     assert "**holds**" not in claims and "**does not hold here**" not in claims
@@ -250,13 +280,16 @@ def test_one_seed_says_so(tmp_path: Path) -> None:
 def test_prm_negatives(tmp_path: Path) -> None:
     curves = {row: COLLAPSE if row in ("none_min", "zero_step_sum") else BEST for row in GRID}
     cells = write_cells(tmp_path / "store", [1, 2, 3], curves, base=False)
-    table = write_prm_negatives(cells, GRID, tmp_path / "a")
-    write_prm_negatives(cells, GRID, tmp_path / "b")
+    table = write_report(cells, NEGATIVES, tmp_path / "a").table
+    write_report(cells, NEGATIVES, tmp_path / "b")
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
-    broken = {(line["negatives"], line["credit"]) for line in table if "unbroken" not in line["how it broke"]}
-    assert broken == {("none", "min"), ("zero_step", "sum")}
-    assert "depends on the negatives" in (tmp_path / "a/table.md").read_text()
+    assert (tmp_path / "a" / "grid.png").exists()
+    broken = {line["arm"] for line in table if "unbroken" not in line["how it broke"]}
+    assert broken == {"no negatives, min", "zero-step negatives, sum"}
+    claims = (tmp_path / "a/claims.md").read_text()
+    said = [line.split("|")[2].strip() for line in claims.splitlines() if "ends higher than sum |" in line]
+    assert said == ["**does not hold here**", "**holds**", "**cannot tell**"]
 
 
 # The committed cells and expectations
@@ -269,24 +302,23 @@ def test_readme_shows_the_committed_table() -> None:
 
 
 def test_published_averages() -> None:
-    slips = [
-        (row["base"], row["method"])
-        for row in EXPECTED["rows"]
-        if abs(row["average"] - sum(row["scores"].values()) / 5) > 0.0501
-    ]
-    assert slips == [("Qwen2.5-Math-7B", "PURE-PRM")]
+    slips = []
     for row in EXPECTED["rows"]:
-        assert row["recomputed_average"] == pytest.approx(sum(row["scores"].values()) / 5, abs=0.005)
+        *scores, average, recomputed = row["values"]
+        assert recomputed == pytest.approx(sum(scores) / 5, abs=0.005)
+        if abs(average - sum(scores) / 5) > 0.0501:
+            slips.append(row["label"])
+    assert slips == ["Qwen2.5-Math-7B, PURE-PRM"]
 
 
 def test_published_scores_are_counts_of_problems() -> None:
     odd = [
-        (row["method"], name)
+        (row["label"], name)
         for row in EXPECTED["rows"]
-        for name, count in EXPECTED["problems"].items()
-        if abs(round(row["scores"][name] * count / 100) * 100 / count - row["scores"][name]) > 0.051
+        for (name, count), score in zip(EXPECTED["problems"].items(), row["values"], strict=False)
+        if abs(round(score * count / 100) * 100 / count - score) > 0.051
     ]
-    assert odd == [("Eurus-2-7B-PRIME", "AMC23")]
+    assert odd == [("Qwen2.5-Math-7B, Eurus-2-7B-PRIME", "AMC23")]
 
 
 def test_zero_step_cells_are_those_of_table1() -> None:
@@ -329,11 +361,12 @@ ABOUT = {
 }
 PUBLISHED = {"source": "A paper", "protocol": "greedy", "verified": "Read", "columns": ["x"], "notes": ["A note."]}
 PUBLISHED["rows"] = [{"label": "base", "values": [1.5]}, {"label": "ours", "values": [None]}]
+ANY = Experiment("any", ROWS, About.model_validate(ABOUT), PUBLISHED)
 
 
 def test_an_experiment_is_reported_the_same_way_whatever_it_is(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "store", range(1, 5))
-    table = write_experiment(cells, ROWS, ABOUT, PUBLISHED, tmp_path / "one")
+    table = write_report(cells, ANY, tmp_path / "one").table
     assert [line["arm"] for line in table] == [row["label"] for row in ROWS.values()]
     assert table[0]["collapsed (at step)"] == "–" and table[4]["collapsed (at step)"] == "4/4 (20)"
     claims = (tmp_path / "one" / "claims.md").read_text()
@@ -343,7 +376,7 @@ def test_an_experiment_is_reported_the_same_way_whatever_it_is(tmp_path: Path) -
     with (tmp_path / "one" / "table.csv").open() as file:
         lines = {(one["row"], one["measure"], one["seed"]): one["value"] for one in csv.DictReader(file)}
     assert lines["prm_sum", "steps_to_level", "1"] == "" and lines["base", "sampled_last", "all"]
-    write_experiment(cells[::-1], ROWS, ABOUT, PUBLISHED, tmp_path / "two")
+    write_report(cells[::-1], ANY, tmp_path / "two")
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
@@ -356,23 +389,21 @@ def test_a_judge_is_reported_by_its_examination_and_reward_models_by_their_gates
     examined = {"precision": 0.625, "recall": 0.75, "f1": 0.6818, "steps": 1360.0, "judge/asked": 200.0}
     (tmp_path / "judge" / "gate.json").write_text(json.dumps(examined | {"judge/malformed": 21.0}))
     cells = [replace(cell, prm=tmp_path / "judge") if cell.row == "prm_sum" else cell for cell in cells]
-    write_experiment(cells, ROWS, ABOUT, PUBLISHED, tmp_path / "out")
+    write_report(cells, ANY, tmp_path / "out")
     written = (tmp_path / "out" / "table.md").read_text()
     assert "| seed 1, prm_sum | 62.5 % | 75.0 % | 68.2 % | 1360 | 21 of 200 |" in written
     assert written.count("| passed |") == 1, "the reward model that the other rows share"
 
 
 def test_one_seed_of_an_experiment_decides_nothing(tmp_path: Path) -> None:
-    write_experiment(write_cells(tmp_path / "store", [1]), ROWS, ABOUT, PUBLISHED, tmp_path / "out")
+    write_report(write_cells(tmp_path / "store", [1]), ANY, tmp_path / "out")
     assert (tmp_path / "out" / "claims.md").read_text().count("| **cannot tell** |") == len(ABOUT["claims"])
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "experiments").glob("*/claims.yaml")))
 def test_an_experiment_speaks_of_its_own_rows(name: str, tmp_path: Path) -> None:
-    folder = ROOT / "experiments" / name
-    rows, about = (yaml.safe_load((folder / f"{file}.yaml").read_text()) for file in ("cells", "claims"))
-    expected = json.loads((folder / "expected.json").read_text())
-    curves = {row: BEST for row in rows if row != "base"}
-    cells = write_cells(tmp_path / "store", (1, 2), curves, base="base" in rows)
-    write_experiment(cells, rows, about, expected, tmp_path / "out")
-    assert (tmp_path / "out" / "claims.md").read_text().count("*Paper:*") == len(about["claims"])
+    experiment = read_experiment(ROOT / "experiments" / name)
+    curves = {row: BEST for row in experiment.rows if row != "base"}
+    cells = write_cells(tmp_path / "store", (1, 2), curves, base="base" in experiment.rows)
+    write_report(cells, experiment, tmp_path / "out")
+    assert (tmp_path / "out" / "claims.md").read_text().count("*Paper:*") == len(experiment.about.claims)

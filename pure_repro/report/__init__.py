@@ -1,11 +1,13 @@
-"""Reports: the finished stage folders of a table's cells in; tables, figures and verdicts out.
+"""Reports: the finished stage folders of an experiment's cells in; tables, figures and verdicts out.
 
+There is one report. What differs between experiments stands in their ``claims.yaml`` (``pure_repro.report.about``).
 The same stage folders give the same bytes: nothing here depends on the clock, on paths or on chance.
 """
 
-from pure_repro.report.cells import Cell
-from pure_repro.report.experiment import write_experiment
-from pure_repro.report.prm_negatives import write_prm_negatives
-from pure_repro.report.table1 import write_table1
+from pure_repro.report.about import About, Experiment
+from pure_repro.report.cells import Cell, Missing
+from pure_repro.report.experiment import read_experiment
+from pure_repro.report.screen import screen
+from pure_repro.report.write import Report, write_report
 
-__all__ = ["Cell", "write_experiment", "write_prm_negatives", "write_table1"]
+__all__ = ["About", "Cell", "Experiment", "Missing", "Report", "read_experiment", "screen", "write_report"]

@@ -4,20 +4,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from pure_repro.data.world import check
+from pure_repro.report.about import Rows
 from pure_repro.score.generations import GENERATIONS, VERDICTS, read_lines
-from pure_repro.score.intervals import Interval, crossed_bootstrap
+from pure_repro.score.intervals import Interval, mean_accuracy
 
 Checkpoint = Literal["chosen", "last"]
 Sampling = Literal["sampled", "greedy"]
-Rows = Mapping[str, Mapping[str, Any]]  # experiments/<name>/cells.yaml
 Record = dict[str, Any]
 
 
@@ -28,14 +28,14 @@ def read_records(path: Path) -> list[Record]:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row at one seed: the finished stage folders that fill it. A base row has no ``train``."""
+    """One row at one seed: the finished stage folders that fill it; a stage that it does without is ``None``."""
 
     row: str
     seed: int
-    base: Path
+    base: Path | None
     prm: Path | None
     train: Path | None
-    score: Path
+    score: Path | None
 
     @property
     def stages(self) -> dict[str, Path]:
@@ -46,25 +46,37 @@ class Cell:
     @cached_property
     def scores(self) -> dict[str, dict[str, Any]]:
         """Per checkpoint and test set, the outcome of every problem."""
+        if self.score is None:
+            return {}
         checkpoints: dict[str, dict[str, Any]] = json.loads((self.score / "scores.json").read_text())["checkpoints"]
         return checkpoints
 
+    def name_of(self, checkpoint: Checkpoint) -> str:
+        """What the scores call a checkpoint: a model that was not trained has one, whichever is asked for."""
+        return checkpoint if self.train is not None else next(iter(self.scores), checkpoint)
+
     def sets(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        """Outcomes per test set; a base has one checkpoint, whichever is asked for."""
-        sets: dict[str, Any] = self.scores["base" if self.train is None else checkpoint]
-        return sets
+        """Outcomes per test set; none where the checkpoint was not scored."""
+        return self.scores.get(self.name_of(checkpoint), {})
 
     def right(self, checkpoint: Checkpoint, sampling: Sampling) -> dict[str, Float[ndarray, " problem"]]:
         """Per test set, each problem's accuracy: 0 or 1 greedy, the mean of k samples sampled."""
         return {
             name: np.asarray(one[sampling], float).reshape(len(one[sampling]), -1).mean(1)
             for name, one in self.sets(checkpoint).items()
+            if one[sampling]
         }
 
     def flawed(self, checkpoint: Checkpoint) -> list[bool]:
         """Of every right sampled answer, whether a step of it is wrong to the exact checker (embedded world)."""
+        from pure_repro.data.world import (
+            check,
+        )  # the rooms of tensors import torch, which no other part of a table needs
+
+        if self.score is None:
+            return []
         modulus = json.loads((self.score / "manifest.json").read_text())["config"]["data"]["modulus"]
-        wanted = {"checkpoint": "base" if self.train is None else checkpoint, "plan": "sampled"}
+        wanted = {"checkpoint": self.name_of(checkpoint), "plan": "sampled"}
         judged = zip(read_lines(self.score / GENERATIONS), read_lines(self.score / VERDICTS), strict=True)
         return [
             not all(step.right for step in check(row["question"], row["response"].split("\n\n"), modulus))
@@ -73,8 +85,17 @@ class Cell:
         ]
 
     def average(self, checkpoint: Checkpoint, sampling: Sampling) -> float:
-        """Accuracy averaged over the test sets, each with the same weight."""
-        return float(np.mean([right.mean() for right in self.right(checkpoint, sampling).values()]))
+        """Accuracy averaged over the test sets, each with the same weight; not a number where there are none."""
+        means = [right.mean() for right in self.right(checkpoint, sampling).values()]
+        return float(np.mean(means)) if means else nan
+
+
+class Missing(NamedTuple):
+    """A row at a seed that could not be filled, and why."""
+
+    row: str
+    seed: int | None  # unknown where none was named
+    reason: str
 
 
 def by_row(cells: Sequence[Cell], rows: Rows) -> dict[str, list[Cell]]:
@@ -84,17 +105,22 @@ def by_row(cells: Sequence[Cell], rows: Rows) -> dict[str, list[Cell]]:
 
 
 def accuracy(cells: Sequence[Cell], checkpoint: Checkpoint, sampling: Sampling) -> dict[str, Interval]:
-    """Accuracy of one row per test set and, as ``average``, over them, with intervals over seeds and problems."""
-    per_seed = [cell.right(checkpoint, sampling) for cell in cells]
+    """Accuracy of one row per test set and, as ``average``, over them, with intervals over seeds and problems.
+
+    Empty where no cell has such scores.
+    """
+    per_seed = [right for cell in cells if (right := cell.right(checkpoint, sampling))]
+    if not per_seed:
+        return {}
     sets = {name: np.stack([right[name] for right in per_seed]) for name in per_seed[0]}
-    return {name: crossed_bootstrap([right]) for name, right in sets.items()} | {
-        "average": crossed_bootstrap(list(sets.values()))
+    return {name: mean_accuracy([right]) for name, right in sets.items()} | {
+        "average": mean_accuracy(list(sets.values()))
     }
 
 
 @dataclass(frozen=True)
-class Run:
-    """The training curve of one cell."""
+class Training:
+    """The curves of one cell that was trained."""
 
     row: str
     seed: int
@@ -111,27 +137,28 @@ class Run:
     def curve(self, metric: str) -> tuple[list[int], list[float]]:
         """Steps and values of a metric, from the validations where they have it, else from the updates."""
         records = self.validation if metric in self.validation[0] else self.metrics
-        found = [(r["step"], r[metric]) for r in records if metric in r]
-        return [step for step, _ in found], [value for _, value in found]
+        points = [(r["step"], r[metric]) for r in records if metric in r]
+        return [step for step, _ in points], [value for _, value in points]
 
 
-def read_run(cell: Cell) -> Run:
-    """Read the curve of a cell that was trained."""
-    assert cell.train is not None
-    return Run(
-        cell.row,
-        cell.seed,
-        validation=read_records(cell.train / "validation.jsonl"),
-        metrics=read_records(cell.train / "metrics.jsonl"),
-        summary=json.loads((cell.train / "summary.json").read_text()),
+def read_training(row: str, seed: int, folder: Path) -> Training:
+    """Read the curves in the folder of a finished stage ``train``."""
+    return Training(
+        row,
+        seed,
+        validation=read_records(folder / "validation.jsonl"),
+        metrics=read_records(folder / "metrics.jsonl"),
+        summary=json.loads((folder / "summary.json").read_text()),
     )
 
 
-def read_runs(cells: Mapping[str, Sequence[Cell]]) -> dict[str, list[Run]]:
+def read_trainings(cells: Mapping[str, Sequence[Cell]]) -> dict[str, list[Training]]:
     """The curves of every row that was trained."""
-    return {
-        row: [read_run(c) for c in group] for row, group in cells.items() if all(c.train is not None for c in group)
+    trainings = {
+        row: [read_training(row, cell.seed, cell.train) for cell in group if cell.train is not None]
+        for row, group in cells.items()
     }
+    return {row: group for row, group in trainings.items() if group}
 
 
 def write_manifest(cells: Sequence[Cell], rows: Rows, out: Path) -> None:

@@ -1,39 +1,66 @@
-"""The paper's claims against what was measured, each decided by a rule stated beside it.
+"""Claims against what was measured, each decided by a rule stated beside it.
 
 Every rule has the same form: a quantity, its 95 % interval over seeds, and a boundary. The claim *holds* where
 the interval lies wholly beyond the boundary, *does not hold here* where it lies wholly on the other side, and
 *cannot tell* otherwise, so that one seed can never decide.
+
+A rule is a function of the results and of its keys in ``claims.yaml``, which are its keywords.
 """
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pure_repro.report.cells import Cell, Run, Sampling
-from pure_repro.report.milestones import steps_to_level_of, way_it_broke
-from pure_repro.score.intervals import Interval, over_seeds, paired_difference, wilson
+from pure_repro.config.base import ConfigError
+from pure_repro.report.about import Statement
+from pure_repro.report.cells import Training
+from pure_repro.report.milestones import level_of, steps_to_level, way_it_broke
+from pure_repro.report.results import Results
+from pure_repro.score.intervals import Interval, over_seeds, paired_difference, student, wilson
 from pure_repro.score.markdown import bounds, markdown_table
 
 Verdict = Literal["holds", "does not hold here", "cannot tell"]
-Runs = Mapping[str, Sequence[Run]]
+Leaning = Literal["for it", "against it", "neither"]
+Trainings = Mapping[str, Sequence[Training]]
 
 EARLY = 0.5  # of the longest arm's steps
-LEAD = 0.01  # half of the smallest lead of PURE-PRM+VR in the paper's Table 2 (47.6 against 45.6)
-ZERO_STEP = ("empty answers", "nothing but fillers", "early ends")  # each says too little to be wrong
+LEVELS = (0.8, 0.9, 1.0)  # of a reference's final accuracy
+MOST_SEEDS = 1000  # that are worth naming
+
+
+class Evidence(NamedTuple):
+    """A quantity over seeds held against a boundary, above which the claim is right."""
+
+    interval: Interval
+    verdict: Verdict
+    leaning: Leaning  # of these seeds, whether or not they decide
+    seeds_needed: int | None  # for a verdict, if all seeds came out as these did; unknown where nothing can be said
+
+
+class Decision(NamedTuple):
+    """What a rule found: the evidence, the rule in words, and the figures."""
+
+    evidence: Evidence
+    rule: str
+    figures: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the claim."""
+        return self.evidence.verdict
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper, the rule that decides it here, and the figures it was decided from."""
+    """A statement, where it is made, and what came of it here."""
 
     statement: str
     paper: str
-    rule: str
-    verdict: Verdict
-    figures: str
+    decision: Decision
 
 
 def decide(interval: Interval, boundary: float) -> Verdict:
@@ -47,191 +74,268 @@ def decide(interval: Interval, boundary: float) -> Verdict:
     return "does not hold here" if interval.high < boundary else "cannot tell"
 
 
-def write_claims(runs: Runs, grouped: Mapping[str, Sequence[Cell]], labels: Mapping[str, str], path: Path) -> None:
-    """Write every claim with its verdict, its rule and its figures."""
-    claims = [
-        sum_collapses_early(runs, "prm_sum", "Process rewards alone"),
-        sum_collapses_early(runs, "prm_vr_sum", "Process rewards with 10 % verifiable ones"),
-        min_lasts_longer(runs, "pure_prm", "prm_sum", "Process rewards alone"),
-        min_lasts_longer(runs, "pure_prm_vr", "prm_vr_sum", "Process rewards with 10 % verifiable ones"),
-        fewer_steps_than_verifiable(runs, "pure_prm", "Process rewards alone"),
-        fewer_steps_than_verifiable(runs, "pure_prm_vr", "Process rewards with 10 % verifiable ones"),
-        tenth_makes_it_best(grouped, labels),
-        tenth_prevents_zero_steps(runs),
-    ]
-    write_sections(claims, runs, path)
+def share_of_seeds(count: int, seeds: int) -> Evidence:
+    """In ``count`` of some seeds it is as the claim says: Wilson's interval of the share against one half.
+
+    >>> share_of_seeds(1, 1).verdict, share_of_seeds(1, 1).leaning, share_of_seeds(1, 1).seeds_needed
+    ('cannot tell', 'for it', 4)
+    """
+
+    def expected(number: int) -> Interval:
+        return wilson(round(share.estimate * number), number)
+
+    share = wilson(count, seeds)
+    return _evidence(share, 0.5, first_to_decide(expected, 0.5) if seeds else None)
 
 
-def write_sections(claims: Sequence[Claim], runs: Runs, path: Path) -> None:
+def mean_of_seeds(values: Sequence[float], boundary: float) -> Evidence:
+    """The mean of a quantity of every seed: Student's interval against the boundary.
+
+    >>> mean_of_seeds([0.1, 0.5], 0.0).verdict, mean_of_seeds([0.1, 0.5], 0.0).seeds_needed
+    ('cannot tell', 4)
+    """
+
+    def expected(number: int) -> Interval:
+        half = (mean.high - mean.estimate) * student(number) / student(len(values))
+        return Interval(mean.estimate, mean.estimate - half, mean.estimate + half)
+
+    mean = over_seeds(values)
+    return _evidence(mean, boundary, first_to_decide(expected, boundary) if len(values) > 1 else None)
+
+
+def first_to_decide(expected: Callable[[int], Interval], boundary: float) -> int | None:
+    """The smallest number of seeds whose expected interval is clear of a boundary."""
+    return next((n for n in range(2, MOST_SEEDS) if decide(expected(n), boundary) != "cannot tell"), None)
+
+
+def _evidence(interval: Interval, boundary: float, seeds_needed: int | None) -> Evidence:
+    leaning: Leaning = "neither"
+    if interval.estimate != boundary and interval.estimate == interval.estimate:
+        leaning = "for it" if interval.estimate > boundary else "against it"
+    return Evidence(interval, decide(interval, boundary), leaning, seeds_needed)
+
+
+def claims_of(results: Results) -> list[Claim]:
+    """Every claim of the experiment, decided."""
+    return [Claim(one.statement, one.paper, RULES[one.rule](results, **one.keywords)) for one in results.about.claims]
+
+
+def check_claims(statements: Sequence[Statement], rows: Sequence[str]) -> None:
+    """See that every claim has its rule's keys and speaks of rows that exist. Raises ``ConfigError``."""
+    for one in statements:
+        keys = [p.name for p in inspect.signature(RULES[one.rule]).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        if set(keys) != set(one.keywords):
+            raise ConfigError(
+                f"claims: “{one.statement}” is decided by rule {one.rule}, whose keys are {', '.join(keys)}"
+            )
+        named = [one.keywords.get("row"), one.keywords.get("than"), *one.keywords.get("over", [])]
+        for row in named:
+            if row is not None and row not in rows:
+                raise ConfigError(f"claims: “{one.statement}” speaks of {row}, which is no row: take {', '.join(rows)}")
+
+
+def write_claims(claims: Sequence[Claim], results: Results, path: Path) -> None:
     """Write decided claims: all verdicts first, then each with its figures and its rule."""
-    seeds = sorted({run.seed for group in runs.values() for run in group})
+    seeds = results.seeds
     sections = [
-        "# The paper's claims against these runs",
+        "# The claims against these runs",
         "A claim *holds* where the 95 % interval of the quantity in its rule lies wholly on the claim's side of a "
         "boundary, *does not hold here* where it lies wholly on the other side, and *cannot tell* otherwise. "
         f"Arms are compared within a seed. Seeds: {', '.join(map(str, seeds))}"
         + (" (one seed decides nothing)." if len(seeds) == 1 else "."),
-        markdown_table(["claim", "verdict"], [[claim.statement, f"**{claim.verdict}**"] for claim in claims]),
+        markdown_table(["claim", "verdict"], [[one.statement, f"**{one.decision.verdict}**"] for one in claims]),
         *(
-            f"## {claim.statement}\n\n**{claim.verdict.capitalize()}.** {claim.figures}\n\n"
-            f"*Rule:* {claim.rule}\n\n*Paper:* {claim.paper}"
-            for claim in claims
+            f"## {one.statement}\n\n**{one.decision.verdict.capitalize()}.** {one.decision.figures}\n\n"
+            f"*Rule:* {one.decision.rule}\n\n*Paper:* {one.paper}"
+            for one in claims
         ),
     ]
     path.write_text("\n\n".join(sections) + "\n")
 
 
-def sum_collapses_early(runs: Runs, row: str, rewards: str) -> Claim:
-    """The share of seeds whose sum-form run collapsed in the first half of the training, against one half."""
-    group = runs.get(row, [])
-    horizon = max((run.summary["last_step"] for arm in runs.values() for run in arm), default=0)
+def compare(results: Results, *, measure: str, row: str, than: str, side: str, by: int | float) -> Decision:
+    """``row`` against ``than`` in a measure, within a seed: is it on that side of it, by so much?"""
+    values = results.measure(measure)
+    ours, theirs = values.get(row, {}), values.get(than, {})
+    seeds = sorted(ours.keys() & theirs.keys())
+    sign = 1.0 if side == "higher" else -1.0
+    pairs = [(sign * ours[seed], sign * theirs[seed]) for seed in seeds]
+    if all(isfinite(a) and isfinite(b) for a, b in pairs):
+        evidence = mean_of_seeds([a - b for a, b in pairs], float(by))
+        figure = f"{side.capitalize()} by {bounds(evidence.interval, digits=3)} on average."
+        rule = f"mean difference within a seed, Student interval over seeds against {by:g}."
+    else:  # a level that was never reached has no mean
+        beyond = sum(a > b for a, b in pairs)
+        evidence, figure = share_of_seeds(beyond, len(pairs)), f"{side.capitalize()} in {beyond} of {len(pairs)} seeds."
+        rule = f"share of seeds in which it is {side}, Wilson interval against one half: some seed has no number."
+    by_seed = [
+        [results.labels[one], *(number(values.get(one, {}).get(seed, nan)) for seed in seeds)] for one in (row, than)
+    ]
+    return Decision(
+        evidence,
+        f"`{measure}` of *{results.labels[row]}* against *{results.labels[than]}*: {rule}",
+        f"{figure}\n\n" + markdown_table(["arm", *(f"seed {seed}" for seed in seeds)], by_seed),
+    )
+
+
+def collapses_early(results: Results, *, row: str) -> Decision:
+    """The share of seeds whose run collapsed in the first half of the training, against one half."""
+    group = results.trainings.get(row, ())
+    horizon = max((run.summary["last_step"] for arm in results.trainings.values() for run in arm), default=0)
     early = sum(run.collapsed_at <= EARLY * horizon for run in group)
-    share = wilson(early, len(group))
-    return Claim(
-        statement=f"{rewards}: sum-form collapses early",
-        paper="sum-form PURE-PRM and PURE-PRM+VR collapse at step 25 of 500 (section 4, Figure 2).",
-        rule=f"share of seeds whose run collapsed by step {EARLY * horizon:g}, half of the longest arm's {horizon}; "
+    evidence = share_of_seeds(early, len(group))
+    return Decision(
+        evidence,
+        f"share of seeds whose run collapsed by step {EARLY * horizon:g}, half of the longest arm's {horizon}; "
         "Wilson interval against one half.",
-        verdict=decide(share, 0.5),
-        figures=f"Collapsed by then in {early} of {len(group)} seeds, {_share(share)}. Step of collapse by seed: "
+        f"Collapsed by then in {early} of {len(group)} seeds, {_share(evidence.interval)}. Step of collapse by seed: "
         f"{_collapses(group)}. How they broke: {_ways(group)}.",
     )
 
 
-def min_lasts_longer(runs: Runs, min_row: str, sum_row: str, rewards: str) -> Claim:
-    """The share of seeds in which the min-form run outlived the sum-form run, against one half."""
-    pairs = _pairs(runs, min_row, sum_row)
+def outlives(results: Results, *, row: str, than: str) -> Decision:
+    """The share of seeds in which ``row`` outlived ``than``, where one outlived the other, against one half."""
+    pairs = _pairs(results.trainings, row, than)
     longer = sum(_outlives(a, b) for a, b in pairs)
     shorter = sum(_outlives(b, a) for a, b in pairs)
-    share = wilson(longer, longer + shorter)
-    survived = [
+    evidence = share_of_seeds(longer, longer + shorter)
+    lasted = [
         min(a.collapsed_at, a.summary["last_step"]) / b.collapsed_at for a, b in pairs if isfinite(b.collapsed_at)
     ]
     how_long = (
-        f" It lasted at least {median(survived):.1f} times as long in the median seed; a run without collapse counts "
+        f" It lasted at least {median(lasted):.1f} times as long in the median seed; a run without collapse counts "
         "up to its last step."
-        if survived
+        if lasted
         else ""
     )
-    return Claim(
-        statement=f"{rewards}: min-form lasts longer than sum-form",
-        paper="min-form is stable for more than 200 steps; PURE-PRM is hacked at step 270 (section 4, Figure 2).",
-        rule="share of seeds in which the min-form run was still sound when the sum-form run collapsed, among seeds in "
-        "which one of the two outlived the other; Wilson interval against one half.",
-        verdict=decide(share, 0.5),
-        figures=f"Min-form outlived sum-form in {longer} of {len(pairs)} seeds, sum-form min-form in {shorter}, "
-        f"{_share(share)}.{how_long} Step of collapse by seed: min {_collapses([a for a, _ in pairs])}; "
-        f"sum {_collapses([b for _, b in pairs])}.",
+    ours, theirs = (f"*{results.labels[one]}*" for one in (row, than))
+    return Decision(
+        evidence,
+        f"share of seeds in which {ours} was still sound when {theirs} collapsed, among seeds in which one of the two "
+        "outlived the other; Wilson interval against one half.",
+        f"{ours} outlived {theirs} in {longer} of {len(pairs)} seeds, the other way round in {shorter}, "
+        f"{_share(evidence.interval)}.{how_long} Step of collapse by seed: {ours} {_collapses([a for a, _ in pairs])}; "
+        f"{theirs} {_collapses([b for _, b in pairs])}.",
     )
 
 
-def fewer_steps_than_verifiable(runs: Runs, row: str, rewards: str) -> Claim:
-    """The ratio of the steps two arms need to reach PURE-VR's final sampled accuracy, against 1."""
-    pairs = _pairs(runs, row, "pure_vr")
-    ratios = [_ratio(ours, vr, 1.0) for ours, vr in pairs]
+def fewer_steps(results: Results, *, row: str, than: str) -> Decision:
+    """The ratio of the steps that two arms need to the final sampled accuracy of ``than``, against 1."""
+    pairs = _pairs(results.trainings, row, than)
+    ratios = [_ratio(ours, theirs, 1.0) for ours, theirs in pairs]
     fewer = sum(ratio < 1 for ratio in ratios)
-    share = wilson(fewer, len(pairs))
-    verdict = decide(share, 0.5)
+    evidence = share = share_of_seeds(fewer, len(pairs))
     if pairs and all(map(isfinite, ratios)):
-        saved = paired_difference([1.0] * len(ratios), ratios)  # the share of PURE-VR's steps that was not needed
-        verdict = decide(saved, 0.0)
+        evidence = mean_of_seeds([1 - ratio for ratio in ratios], 0.0)  # the share of its steps that was not needed
     lines = []
-    for level in (0.8, 0.9, 1.0):
-        at_level = [_ratio(ours, vr, level) for ours, vr in pairs]
-        steps = [(steps_to_level_of(vr, ours, level), steps_to_level_of(vr, vr, level)) for ours, vr in pairs]
-        reached = [r for r in at_level if isfinite(r)]
+    for level in LEVELS:
+        at_level = [_ratio(ours, theirs, level) for ours, theirs in pairs]
+        steps = [[steps_to_level(run, level * level_of(pair[1])) for run in pair] for pair in pairs]
+        came = [ratio for ratio in at_level if isfinite(ratio)]
         lines.append(
             [f"{100 * level:.0f} %"]
             + [", ".join(_or_not_reached(pair[i]) for pair in steps) for i in (0, 1)]
-            + [bounds(over_seeds(reached)) if len(reached) == len(pairs) and pairs else "not reached in every seed"]
+            + [bounds(over_seeds(came)) if len(came) == len(pairs) and pairs else "not reached in every seed"]
         )
-    return Claim(
-        statement=f"{rewards}, min-form: PURE-VR's level in fewer steps",
-        paper="PURE-VR's accuracy is reached in about 30 % of its steps (Figure 2b); steps, not time.",
-        rule="mean ratio of the steps until this arm and until PURE-VR itself first reach PURE-VR's final sampled "
-        "validation accuracy, Student interval over seeds against 1. Where a seed never reaches it there is no mean "
+    label = results.labels[than]
+    return Decision(
+        evidence,
+        f"mean ratio of the steps until this arm and until *{label}* itself first reach the final sampled validation "
+        f"accuracy of *{label}*, Student interval over seeds against 1. Where a seed never reaches it there is no mean "
         "ratio: then the share of seeds that needed fewer steps, Wilson interval against one half.",
-        verdict=verdict,
-        figures=f"Fewer steps in {fewer} of {len(pairs)} seeds, {_share(share)}.\n\n"
-        + markdown_table(["of PURE-VR's final accuracy", "steps by seed", "PURE-VR's own", "ratio"], lines),
+        f"Fewer steps in {fewer} of {len(pairs)} seeds, {_share(share.interval)}.\n\n"
+        + markdown_table([f"of the final accuracy of {label}", "steps by seed", "its own", "ratio"], lines),
     )
 
 
-def tenth_makes_it_best(grouped: Mapping[str, Sequence[Cell]], labels: Mapping[str, str]) -> Claim:
-    """The lead of PURE-PRM+VR over PURE-PRM and over PURE-VR in sampled accuracy, paired over seeds."""
-    rivals = [row for row in ("pure_prm", "pure_vr") if row in grouped]
+def leads(results: Results, *, row: str, over: Sequence[str], by: int | float) -> Decision:
+    """The lead of ``row`` over each of some rows in sampled accuracy at the chosen checkpoint, paired over seeds.
 
-    def lead(rival: str, checkpoint: Literal["chosen", "last"], sampling: Sampling) -> Interval:
-        ours = {cell.seed: cell.average(checkpoint, sampling) for cell in grouped.get("pure_prm_vr", [])}
-        theirs = {cell.seed: cell.average(checkpoint, sampling) for cell in grouped[rival]}
-        shared = sorted(ours.keys() & theirs.keys())
-        return paired_difference([ours[s] for s in shared], [theirs[s] for s in shared])
+    It holds where every lead is above 0, and does not where one lies below ``by``, the smallest lead that counts.
+    """
 
-    deciding = [lead(rival, "chosen", "sampled") for rival in rivals]
-    verdict: Verdict = "cannot tell"
-    if deciding and all(interval.low > 0 for interval in deciding):
-        verdict = "holds"
-    elif any(interval.high < LEAD for interval in deciding):
-        verdict = "does not hold here"
-    return Claim(
-        statement="10 % verifiable rewards make min-form process rewards best",
-        paper="PURE-PRM+VR leads PURE-PRM and PURE-VR on all three base models, by 2.0 to 5.0 points (Table 2).",
-        rule="lead over PURE-PRM and over PURE-VR in sampled accuracy, averaged over the sets, at the chosen "
-        f"checkpoint: holds where both intervals lie above 0; does not hold here where one lies below {100 * LEAD:g} "
-        "point, half of the paper's smallest lead. Student interval over seeds, on these problems.",
-        verdict=verdict,
-        figures="Lead of PURE-PRM+VR in points:\n\n"
+    def lead(rival: str, measure: str) -> Interval:
+        values = results.measure(measure)
+        ours, theirs = values.get(row, {}), values.get(rival, {})
+        seeds = sorted(ours.keys() & theirs.keys())
+        return paired_difference([ours[s] for s in seeds], [theirs[s] for s in seeds])
+
+    rivals = [rival for rival in over if rival in results.cells]
+    smallest = min((lead(rival, "sampled_chosen") for rival in rivals), default=wilson(0, 0), key=lambda gap: gap.low)
+    lowest = min((lead(rival, "sampled_chosen").high for rival in rivals), default=1.0)
+    verdict: Verdict = "holds" if smallest.low > 0 else "does not hold here" if lowest < by else "cannot tell"
+    order: tuple[str, ...] = ("sampled_chosen", "sampled_last", "greedy_chosen", "greedy_last")
+    return Decision(
+        _evidence(smallest, 0.0, None)._replace(verdict=verdict),
+        f"lead over {' and over '.join(f'*{results.labels[one]}*' for one in over)} in sampled accuracy, averaged over "
+        "the sets, at the chosen checkpoint: holds where every interval lies above 0; does not hold here where one "
+        f"lies below {100 * by:g} point. Student interval over seeds, on these problems.",
+        "Lead in points:\n\n"
         + markdown_table(
-            ["over", "sampled, chosen", "sampled, last", "greedy, chosen", "greedy, last"],
+            ["over", *(measure.replace("_", ", ") for measure in order)],
             [
-                [labels[rival]]
-                + [
-                    bounds(Interval(*(100 * x for x in lead(rival, checkpoint, sampling))), digits=1)
-                    for sampling in ("sampled", "greedy")
-                    for checkpoint in ("chosen", "last")
-                ]
+                [results.labels[rival]]
+                + [bounds(Interval(*(100 * x for x in lead(rival, measure))), digits=1) for measure in order]
                 for rival in rivals
             ],
         ),
     )
 
 
-def tenth_prevents_zero_steps(runs: Runs) -> Claim:
-    """The share of seeds hacked by saying nothing under PURE-PRM that PURE-PRM+VR saves, against one half."""
-    pairs = _pairs(runs, "pure_prm_vr", "pure_prm")
-    hacked = [mixed for mixed, alone in pairs if way_it_broke(alone.validation) in ZERO_STEP]
-    also = sum(way_it_broke(mixed.validation) in ZERO_STEP for mixed, _ in pairs)
-    saved = sum(way_it_broke(mixed.validation) not in ZERO_STEP for mixed in hacked)
-    share = wilson(saved, len(hacked))
-    nothing = "" if hacked else " Nothing was there to be prevented."
-    return Claim(
-        statement="10 % verifiable rewards prevent the zero-step hack",
-        paper="every PURE-PRM run ends in empty or harmless text, mostly within 200 to 270 steps; PURE-PRM+VR does not "
-        "(section 5.1).",
-        rule="share of seeds not hacked under PURE-PRM+VR among those hacked under PURE-PRM, that is, broken by "
-        f"{', '.join(ZERO_STEP)}: by saying too little to be wrong. Wilson interval against one half.",
-        verdict=decide(share, 0.5),
-        figures=f"Hacked under PURE-PRM: {len(hacked)} of {len(pairs)} seeds; under PURE-PRM+VR: {also}; saved: "
-        f"{saved} of {len(hacked)}, {_share(share)}.{nothing} How they ended: PURE-PRM {_ways([b for _, b in pairs])}; "
-        f"PURE-PRM+VR {_ways([a for a, _ in pairs])}.",
+def saves(results: Results, *, row: str, than: str, ways: Sequence[str]) -> Decision:
+    """The share of seeds broken in one of some ways under ``than`` that are not so under ``row``, against one half."""
+    pairs = _pairs(results.trainings, row, than)
+    broken = [ours for ours, theirs in pairs if way_it_broke(theirs.validation) in ways]
+    also = sum(way_it_broke(ours.validation) in ways for ours, _ in pairs)
+    saved = sum(way_it_broke(ours.validation) not in ways for ours in broken)
+    evidence = share_of_seeds(saved, len(broken))
+    ours, theirs = (f"*{results.labels[one]}*" for one in (row, than))
+    nothing = "" if broken else " Nothing was there to be prevented."
+    return Decision(
+        evidence,
+        f"share of seeds not broken so under {ours} among those that are under {theirs}, that is, by "
+        f"{', '.join(ways)}. Wilson interval against one half.",
+        f"So broken under {theirs}: {len(broken)} of {len(pairs)} seeds; under {ours}: {also}; saved: {saved} of "
+        f"{len(broken)}, {_share(evidence.interval)}.{nothing} How they ended: {theirs} "
+        f"{_ways([b for _, b in pairs])}; {ours} {_ways([a for a, _ in pairs])}.",
     )
 
 
-def _pairs(runs: Runs, first: str, second: str) -> list[tuple[Run, Run]]:
+RULES: Mapping[str, Callable[..., Decision]] = {
+    "compare": compare,
+    "collapses_early": collapses_early,
+    "outlives": outlives,
+    "fewer_steps": fewer_steps,
+    "leads": leads,
+    "saves": saves,
+}
+
+
+def number(value: float) -> str:
+    """A measure in a table.
+
+    >>> number(0.25), number(float("inf")), number(float("nan"))
+    ('0.250', 'never', '–')
+    """
+    return f"{value:.3f}" if isfinite(value) else "never" if value > 0 else "–"
+
+
+def _pairs(trainings: Trainings, first: str, second: str) -> list[tuple[Training, Training]]:
     """The runs of two rows at the seeds that both have."""
-    of_second = {run.seed: run for run in runs.get(second, [])}
-    return [(run, of_second[run.seed]) for run in runs.get(first, []) if run.seed in of_second]
+    of_second = {run.seed: run for run in trainings.get(second, [])}
+    return [(run, of_second[run.seed]) for run in trainings.get(first, []) if run.seed in of_second]
 
 
-def _outlives(a: Run, b: Run) -> bool:
+def _outlives(a: Training, b: Training) -> bool:
     """Whether ``a`` was sound, and seen to be, when ``b`` collapsed."""
     return b.collapsed_at < a.collapsed_at and b.collapsed_at <= a.summary["last_step"]
 
 
-def _ratio(ours: Run, vr: Run, level: float) -> float:
-    """Steps to PURE-VR's level over PURE-VR's own; 1 where PURE-VR starts at it, so that nobody gains."""
-    own = steps_to_level_of(vr, vr, level)
-    return steps_to_level_of(vr, ours, level) / own if own > 0 else 1.0
+def _ratio(ours: Training, theirs: Training, share: float) -> float:
+    """Steps to a share of their level over their own; 1 where they start at it, so that nobody gains."""
+    level = share * level_of(theirs)
+    own = steps_to_level(theirs, level)
+    return steps_to_level(ours, level) / own if own > 0 else 1.0
 
 
 def _or_not_reached(step: float) -> str:
@@ -244,12 +348,12 @@ def _share(share: Interval) -> str:
     return f"a share of {bounds(share)}"
 
 
-def _collapses(group: Sequence[Run]) -> str:
+def _collapses(group: Sequence[Training]) -> str:
     return ", ".join(
         f"{run.collapsed_at:g}" if isfinite(run.collapsed_at) else f"none by {run.summary['last_step']}"
         for run in group
     )
 
 
-def _ways(group: Sequence[Run]) -> str:
+def _ways(group: Sequence[Training]) -> str:
     return ", ".join(way_it_broke(run.validation) for run in group)

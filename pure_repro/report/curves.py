@@ -12,24 +12,17 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pure_repro.report.cells import Run
+from pure_repro.report.about import Grid
+from pure_repro.report.cells import Training
 
 # Okabe and Ito's palette: told apart with any common colour blindness. Black is the reference arm.
 COLOURS = ("#000000", "#0072B2", "#009E73", "#D55E00", "#E69F00", "#CC79A7", "#56B4E9")
-PANELS = {  # metric → title; drawn where the runs have it
-    "tokens": "tokens per response",
-    "steps": "steps per response",
-    "reward/process": "mean process reward",
-}
+LINES = ("-", "--", ":", "-.")  # one for each time that the colours are used up
 TITLE_WIDTH = 24  # letters, over a panel one in four
 PANELS_IN_A_ROW = 4  # at most
 ARMS_IN_A_ROW = 7
+Pair = tuple[str, str]  # of a row: its value down, its value across
 PLAIN = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
-NEGATIVES = {
-    "none": "nothing more",
-    "zero_step": "saying nothing\nis bad",
-    "all": "saying nothing and\nstalling are bad",
-}
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -43,7 +36,7 @@ STYLE: dict[Any, Any] = {
 
 
 def draw_curves(
-    runs: Mapping[str, Sequence[Run]], labels: Mapping[str, str], path: Path, panels: Mapping[str, str]
+    runs: Mapping[str, Sequence[Training]], labels: Mapping[str, str], path: Path, panels: Mapping[str, str]
 ) -> None:
     """Draw sampled validation accuracy by step, one panel per arm, above the ``panels`` that explain it.
 
@@ -52,6 +45,7 @@ def draw_curves(
     in grey.
     """
     colours = dict(zip(runs, cycle(COLOURS), strict=False))
+    dashes = {row: LINES[i // len(COLOURS) % len(LINES)] for i, row in enumerate(runs)}
     logged = {m for m in panels for group in runs.values() for run in group if run.curve(m)[0]}
     explaining = {m: t for m, t in panels.items() if m in logged} or panels  # empty panels where nothing was logged
     with rc_context(STYLE):
@@ -76,26 +70,26 @@ def draw_curves(
         panes = below.subplots(rows_below, ceil(len(explaining) / rows_below), squeeze=False)
         for axis, (metric, title) in zip(panes.flat, explaining.items(), strict=False):
             for row, group in runs.items():
-                _draw(axis, group, metric, colours[row])
+                _draw(axis, group, metric, colours[row], dashes[row])
             axis.set(title=fill(title, TITLE_WIDTH), xlabel="training step")
         for axis in list(panes.flat)[len(explaining) :]:
             axis.remove()
         figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
-def _draw(axis: Axes, group: Sequence[Run], metric: str, colour: str) -> None:
+def _draw(axis: Axes, group: Sequence[Training], metric: str, colour: str, dashes: str = "-") -> None:
     for run in group:
         steps, values = run.curve(metric)
-        axis.plot(steps, values, color=colour, lw=1.1, alpha=0.8)
+        axis.plot(steps, values, color=colour, ls=dashes, lw=1.1, alpha=0.8)
         if steps and run.summary["stopped"] == "collapse":
             axis.plot(steps[-1], values[-1], "x", color=colour, ms=6, clip_on=False)
 
 
-def draw_grid(accuracies: Mapping[tuple[str, str], float], ways: Mapping[tuple[str, str], str], path: Path) -> None:
-    """Draw reward-model negatives × credit form, coloured by the accuracy at the end, with the way each broke."""
-    negatives = list(dict.fromkeys(row for row, _ in accuracies))
-    credits = list(dict.fromkeys(column for _, column in accuracies))
-    shares = np.array([[accuracies.get((row, column), np.nan) for column in credits] for row in negatives])
+def draw_grid(accuracies: Mapping[Pair, float], ways: Mapping[Pair, str], grid: Grid, path: Path) -> None:
+    """Draw the rows by two of their keys, coloured by the accuracy at the end, with the way each broke."""
+    down = list(dict.fromkeys(row for row, _ in accuracies))
+    across = list(dict.fromkeys(column for _, column in accuracies))
+    shares = np.array([[accuracies.get((row, column), np.nan) for column in across] for row in down])
     with rc_context(STYLE | {"axes.grid": False, "axes.spines.left": False, "axes.spines.bottom": False}):
         figure = Figure(figsize=(8, 4.6), layout="constrained")
         axis = figure.add_subplot()
@@ -105,10 +99,10 @@ def draw_grid(accuracies: Mapping[tuple[str, str], float], ways: Mapping[tuple[s
                 continue
             ink = "black" if share > 0.5 else "white"
             axis.text(j, i - 0.12, f"{100 * share:.0f} %", ha="center", va="center", color=ink, fontsize=17)
-            axis.text(j, i + 0.2, ways[negatives[i], credits[j]], ha="center", va="center", color=ink, fontsize=8.5)
-        axis.set_xticks(range(len(credits)), [f"{name.replace('_', ' ')} credit" for name in credits])
-        axis.set_yticks(range(len(negatives)), [NEGATIVES[name] for name in negatives])
-        axis.set_ylabel("what the reward model was shown besides wrong steps", labelpad=10)
+            axis.text(j, i + 0.2, ways[down[i], across[j]], ha="center", va="center", color=ink, fontsize=8.5)
+        axis.set_xticks(range(len(across)), [grid.names.get(name, name) for name in across])
+        axis.set_yticks(range(len(down)), [grid.names.get(name, name) for name in down])
+        axis.set_ylabel(grid.title, labelpad=10)
         axis.tick_params(length=0, labelsize=10)
         axis.set_title("Sampled accuracy at the end of training, and how the policy broke")
         bar = figure.colorbar(image, ax=axis, format=lambda share, _: f"{100 * share:.0f} %", fraction=0.04)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from pure_repro.report.cells import Record, Run
+from pure_repro.report.cells import Record, Training
 
 BROKEN_BELOW = 0.5  # of the run's best sampled accuracy
 SIGNATURE = 0.5  # a way of breaking is named where it marks at least so large a share
@@ -36,9 +36,15 @@ def steps_to_reach(steps: Sequence[int], accuracy: Sequence[float], target: floa
     return steps[first - 1] + share * (steps[first] - steps[first - 1])
 
 
-def steps_to_level_of(reference: Run, run: Run, share: float = 1.0) -> float:
-    """Steps until ``run`` reaches ``share`` of the final sampled accuracy of ``reference``; infinite: never."""
-    return steps_to_reach(*run.curve("sampled"), share * reference.validation[-1]["sampled"])
+def steps_to_level(run: Training, level: float) -> float:
+    """Steps until the sampled accuracy of ``run`` on the validation problems reaches ``level``; infinite: never."""
+    return steps_to_reach(*run.curve("sampled"), level)
+
+
+def level_of(run: Training) -> float:
+    """The level that a run ends at: its final sampled accuracy on the validation problems."""
+    level: float = run.validation[-1]["sampled"]
+    return level
 
 
 def way_it_broke(validation: Sequence[Record]) -> str:

@@ -5,6 +5,7 @@ Accuracies are shares in [0, 1]. Every interval is a 95 % one.
 
 from collections.abc import Sequence
 from functools import cache
+from math import hypot
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from numpy import ndarray
 from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes seconds to import
 
 LEVEL = 0.95
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 class Interval(NamedTuple):
@@ -57,6 +59,45 @@ def _resampled_counts(seed: tuple[int, int], draws: int, size: int) -> Float[nda
     return rng.multinomial(size, np.full(size, 1 / size), size=draws).astype(float)
 
 
+def mean_accuracy(sets: Sequence[Float[ndarray, "seed _"]]) -> Interval:
+    """Interval of ``θ = mean_sets mean_seeds mean_problems xₛₚ`` for x in [0, 1], right for few problems too.
+
+    Problems: Wilson's interval for θ with as many trials as its variance is worth,
+    ``n = θ(1 − θ) / Σ_sets s²/(P k²) · (z / t_f)²``: k sets, P problems in one, s² the variance of its problems' means,
+    ``f = Σ (P − 1)``. That is the effective sample size of a survey (Korn & Graubard 1998; Franco et al. 2019); the
+    factor of quantiles is left out where every x is 0 or 1, which has no variance of its own to be estimated. Where
+    nothing varies, at 0 and 1, there are as many trials as equal shares would be worth, ``n = k² / Σ_sets 1/P``: three
+    wrong answers in each of five sets are fifteen of fifteen. Of one seed and one set of rights and wrongs it is
+    Wilson's itself.
+
+    Seeds: they answer the same problems, which are not counted twice. Student's interval of their means is an error of
+    its own, and is added as the root of squares on either side (Zou & Donner 2008). Two seeds that agree to the last
+    answer add nothing: then the interval is over problems alone.
+
+    >>> [round(x, 3) for x in mean_accuracy([np.zeros((1, 3))] * 5)], [round(x, 3) for x in wilson(0, 15)]
+    ([0.0, 0.0, 0.204], [0.0, 0.0, 0.204])
+    >>> right = np.array([[1.0, 0.0, 1.0, 1.0]])
+    >>> mean_accuracy([right]) == wilson(3, 4)
+    True
+    """
+    binary = all(bool(np.isin(right, (0, 1)).all()) for right in sets)
+    if binary and len(sets) == 1 and len(sets[0]) == 1:
+        return wilson(int(sets[0].sum()), sets[0].size)
+    problems = np.array([right.shape[1] for right in sets])
+    theta = float(np.mean([right.mean() for right in sets]))
+    spread = [right.mean(0).var(ddof=1) if right.shape[1] > 1 else 0.0 for right in sets]
+    variance = float(np.sum(spread / problems)) / len(sets) ** 2
+    trials = len(sets) ** 2 / float(np.sum(1 / problems))
+    if variance > 0:
+        trials = theta * (1 - theta) / variance
+        if not (binary and len(sets[0]) == 1):
+            trials *= (Z / float(stdtrit(np.sum(problems - 1), (1 + LEVEL) / 2))) ** 2
+    _, low, high = wilson_of_share(theta, trials)
+    seeds = over_seeds([float(np.mean([right[seed].mean() for right in sets])) for seed in range(len(sets[0]))])
+    half = seeds.high - seeds.estimate if len(sets[0]) > 1 else 0.0
+    return Interval(theta, max(0.0, theta - hypot(theta - low, half)), min(1.0, theta + hypot(high - theta, half)))
+
+
 def wilson(successes: int, trials: int) -> Interval:
     """Wilson score interval of a share, ``(p̂ + z²/2n ± z √(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n)``, z = 1.96.
 
@@ -70,12 +111,19 @@ def wilson(successes: int, trials: int) -> Interval:
     """
     if trials == 0:
         return Interval(float("nan"), 0.0, 1.0)
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    share = successes / trials
-    shrink = 1 + z**2 / trials
-    centre = (share + z**2 / (2 * trials)) / shrink
-    half = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5 / shrink
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+    return wilson_of_share(successes / trials, trials)
+
+
+def wilson_of_share(share: float, trials: int | float) -> Interval:
+    """Wilson's interval of a share that so many trials, not always a whole number of them, are worth.
+
+    >>> wilson_of_share(0.75, 4) == wilson(3, 4)
+    True
+    """
+    shrink = 1 + Z**2 / trials
+    centre = (share + Z**2 / (2 * trials)) / shrink
+    half = Z * (share * (1 - share) / trials + Z**2 / (4 * trials**2)) ** 0.5 / shrink
+    return Interval(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
@@ -88,9 +136,17 @@ def over_seeds(values: Sequence[float]) -> Interval:
     """
     if len(values) < 2:
         return Interval(float(np.mean(values)) if values else float("nan"), -float("inf"), float("inf"))
-    mean, count = float(np.mean(values)), len(values)
-    half = float(stdtrit(count - 1, (1 + LEVEL) / 2) * np.std(values, ddof=1) / count**0.5)
+    mean, half = float(np.mean(values)), float(np.std(values, ddof=1)) * student(len(values))
     return Interval(mean, mean - half, mean + half)
+
+
+def student(count: int) -> float:
+    """Half the width of Student's interval of a mean, in standard deviations of what is averaged: ``t_{n−1} / √n``.
+
+    >>> round(student(2), 2), round(student(5), 2)  # 12.71 / √2, 2.776 / √5
+    (8.98, 1.24)
+    """
+    return float(stdtrit(count - 1, (1 + LEVEL) / 2)) / count**0.5
 
 
 def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval:

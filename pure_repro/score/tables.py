@@ -17,7 +17,7 @@ from pure_repro.config import Grading
 from pure_repro.grading import Verdict, answers_match, extract_answer
 from pure_repro.score.estimators import majority, pass_at, powers_of_two
 from pure_repro.score.generations import Row
-from pure_repro.score.intervals import Interval, crossed_bootstrap, wilson
+from pure_repro.score.intervals import Interval, mean_accuracy
 from pure_repro.score.markdown import markdown_table, percent
 
 Record = dict[str, Any]
@@ -75,19 +75,15 @@ def per_problem(sets: dict[str, Record], measure: str) -> list[np.ndarray]:
 def estimates(sets: dict[str, Record]) -> Record:
     """Every measure of some sets that each of them has, averaged over the sets, with its 95 % interval.
 
-    Wilson's for the greedy accuracy of one set; else a bootstrap over the problems of each set. Nothing is rounded
-    before it is averaged.
+    The intervals are those of ``mean_accuracy``. Nothing is rounded before it is averaged.
     """
     fewest = min(min(map(len, one["sampled"]), default=0) for one in sets.values())
     measures = ["greedy"]
     if fewest:
         measures += ["mean", "majority", *(f"pass@{k}" for k in powers_of_two(fewest))]
-    found = {measure: crossed_bootstrap(per_problem(sets, measure)) for measure in measures}
-    if len(sets) == 1:
-        (right,) = (one["greedy"] for one in sets.values())
-        found["greedy"] = wilson(sum(right), len(right))
+    intervals = {measure: mean_accuracy(per_problem(sets, measure)) for measure in measures}
     form = {key: sum(one[key] for one in sets.values()) / len(sets) for key in FORM}
-    return {"problems": sum(len(one["greedy"]) for one in sets.values()), "samples": fewest} | found | form
+    return {"problems": sum(len(one["greedy"]) for one in sets.values()), "samples": fewest} | intervals | form
 
 
 def tables(checkpoints: dict[str, dict[str, Record]]) -> list[Record]:
@@ -103,7 +99,7 @@ def in_markdown(records: Sequence[Record], grading: Grading) -> str:
     """The table as a reader wants it, a section per checkpoint."""
     sections = [
         f"# Scores, graded by the {grading.profile} rules",
-        "In percent, with 95 % intervals: Wilson's for greedy accuracy on one set, else a bootstrap over problems. "
+        "In percent, with 95 % intervals over problems: Wilson's, with as many trials as the variance is worth. "
         "*mean*: accuracy averaged over the samples of a problem; *pass*: the chance that one of that many is right; "
         "*majority*: the most frequent answer is right. Unboxed and cut off are shares of the sampled responses.",
     ]
