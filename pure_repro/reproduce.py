@@ -307,7 +307,7 @@ def send_table(request: Request, cells: list[Cell], written: Report, track: Trac
         folder=str(request.out.resolve()),
         table=written.table,
     )
-    send_parent(cells[0].score.parents[1], track, parent)
+    send_parent(next(iter(cells[0].stages.values())).parents[1], track, parent)
     for page in settle():
         print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}")
 

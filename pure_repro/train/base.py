@@ -39,8 +39,8 @@ def fit_base(config: Config, out: Path) -> None:
         (clean, faultless(data.errors), plan.clean_fit, "base, faultless"),
         (faulty, data.errors, plan.fit, "base"),
     ):
-        examples = demonstrations(plan if label == "base" else None, data, problems, errors, config.seed)
-        examples = demonstration_examples(tokenizer, examples)
+        pairs = demonstrations(plan if label == "base" else None, data, problems, errors, config.seed)
+        examples = demonstration_examples(tokenizer, pairs)
         losses += fit(model, examples, pad, loss, stage, seed=config.seed, label=label)
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
