@@ -47,7 +47,8 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"types", "config", "data", "score"},  # of data the exact checker, for kept answers
     "launch": {"types", "config", "data", "models", "rollout", "prm", "judge", "reward", "train", "score", "track"},
     "reproduce": {"config", "launch", "report", "track"},
-    "__main__": {"config", "grading", "launch", "score", "track"},
+    "multirun": {"config", "launch", "track"},
+    "__main__": {"config", "grading", "launch", "score", "track", "multirun"},
 }
 WIDEST = 20  # modules of ours that one module imports; of the schema, which all read, any number
 MOST_METHODS = 12

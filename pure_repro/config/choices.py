@@ -19,6 +19,7 @@ from pure_repro.config.prompt import Prompt
 from pure_repro.config.reward import Reward
 from pure_repro.config.rollout import Rollout
 from pure_repro.config.score import Score
+from pure_repro.config.sweep import Sweep
 from pure_repro.config.track import Track
 from pure_repro.config.train import Train
 from pure_repro.config.watch import Watch
@@ -51,6 +52,7 @@ class Choices(Strict):
     watch: Watch
     track: Track
     launch: Launch
+    sweep: Sweep
 
     @property
     def sources(self) -> list[str]:

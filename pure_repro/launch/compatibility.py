@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from pure_repro.config import Config, PolicyGradient, TregWeights
 from pure_repro.launch import CONF
-from pure_repro.launch.compose import composed, composed_tree, of_validation
+from pure_repro.launch.compose import composed, composed_tree
+from pure_repro.launch.mistakes import of_validation
 
 GROUPS = ("reward", "credit", "advantage", "objective", "filter")
 

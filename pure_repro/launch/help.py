@@ -1,5 +1,7 @@
 """What ``--help`` prints. Hydra's own would compose every key first, which takes longer the more there are."""
 
+from importlib.metadata import version
+
 from pure_repro.launch import CONF
 
 TEXT = """\
@@ -30,3 +32,8 @@ def help_text() -> str:
     for path in sorted(CONF.glob("*/**/*.yaml")):
         groups.setdefault(str(path.parent.relative_to(CONF)), []).append(path.stem)
     return TEXT.format(choices="\n".join(f"{group}: {', '.join(names)}" for group, names in groups.items()))
+
+
+def version_text() -> str:
+    """Which release this is, and of what it composes its runs with."""
+    return f"pure-repro {version('pure-repro')}, hydra-core {version('hydra-core')}"

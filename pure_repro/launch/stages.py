@@ -1,13 +1,12 @@
 """Run the stages of a plan, one after the other: in one process, or as a rank of a group. Imports torch."""
 
 import errno
-import fcntl
 import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import yaml
@@ -24,7 +23,7 @@ from pure_repro.models.finite import NotFinite
 from pure_repro.models.ranks import ALONE, Ranks
 from pure_repro.prm.gate import GateFailed
 from pure_repro.rollout.fingerprint import StaleWeights
-from pure_repro.track.manifest import environment, write_json
+from pure_repro.track.manifest import environment, locked, write_json
 
 SMALLEST_ROOM = 2**16  # bytes; a disk with less is full, whatever an error says
 
@@ -81,7 +80,8 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ra
         return require_as_left(run) if ranks.first else None
     if ranks.first:
         run.folder.mkdir(parents=True, exist_ok=True)
-    with locked(run.folder / ".lock") if ranks.first else nullcontext():
+    waiting = f"waiting for another process, which makes {run.folder}"
+    with locked(run.folder / ".lock", waiting) if ranks.first else nullcontext():
         if ranks.agree(run.finished):
             return
         if ranks.first:
@@ -115,18 +115,6 @@ def make(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) 
         },
     )
     drop_state(run.folder)  # a kill up to here goes on from the last checkpoint
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a file lock: two processes never make the same stage at once, and the second says what it waits for."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process, which makes {path.parent}", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def work(stage: str) -> Callable[[Config, dict[str, Path], Path, Ranks], None]:

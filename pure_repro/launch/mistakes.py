@@ -1,0 +1,160 @@
+"""What Hydra, OmegaConf and pydantic say of a mistake, as one sentence with the allowed words and the nearest."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
+from hydra.errors import OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+WANTED = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list, as in [a,b]",
+    "too_short": "must name at least one",
+    "missing": "is missing",
+    "finite_number": "must be a finite number",
+    "model_type": "must be a group of keys, as in {name: mine}",
+    "dict_type": "must be a group of keys, as in {name: mine}",
+}
+
+
+def of_validation(error: Mapping[str, Any], values: Any) -> str:
+    """What pydantic says of one value, as ``key=value must be …``.
+
+    >>> of_validation({"loc": ("train", "steps"), "type": "int_parsing", "input": "ten"}, {"train": {"steps": "ten"}})
+    'train.steps=ten must be a whole number'
+    """
+    key = ".".join(without_forms(error, values))
+    if error["type"] == "extra_forbidden":
+        return no_key(key, values)
+    if error["type"] == "value_error":  # a rule between keys, which names them itself
+        sentence = str(error["ctx"]["error"])
+        return f"{key}.{sentence}" if key else sentence
+    wanted = WANTED.get(error["type"], error["msg"].replace("Input should", "must"))
+    given = "" if isinstance(error["input"], dict) else f"={error['input']}"
+    return f"{key}{given} {wanted}"
+
+
+def without_forms(error: Mapping[str, Any], values: Any) -> list[str]:
+    """Where a mistake is, without the parts that name a form of a union and are no key.
+
+    >>> without_forms({"loc": ("credit", "sum", "gamma"), "type": "missing"}, {"credit": {"name": "sum"}})
+    ['credit', 'gamma']
+    """
+    keys: list[str] = []
+    for i, part in enumerate(error["loc"]):
+        is_key = isinstance(part, int) or (isinstance(values, dict) and part in values)
+        if is_key:
+            values = values[part] if isinstance(values, dict | list) else None
+        elif i + 1 < len(error["loc"]) or error["type"] == "value_error":
+            continue
+        keys.append(str(part))
+    return keys
+
+
+PLUGINS = {"joblib": "'pure-repro[joblib]'", "submitit_slurm": "'pure-repro[slurm]'", "optuna": "hydra-optuna-sweeper"}
+
+
+def one_sentence(error: Exception, overrides: Sequence[str], loader: ConfigLoader, name: str = "config") -> str:
+    """What Hydra says over several lines of the configuration ``name`` with some overrides."""
+    text = str(error) or str(error.__cause__)
+    if isinstance(error, OverrideParseException):
+        key, sign, value = str(error.override).partition("=")
+        if sign and value:
+            return f"{key}={value} cannot be read: a value with signs or spaces needs quotes, as in '{key}=\"{value}\"'"
+        return f"{error.override} cannot be read: write key=value, as in credit=sum"
+    if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{match[1]} has several values: add -m for a run of each"
+    if match := re.search(r"Sweep parameters '([^']+)' requires", text):
+        return f"{match[1]} is a sweep: add -m for a run of each value"
+    if match := re.search(r"Sweeping over Hydra's configuration is not supported : '([^']+)'", text):
+        return f"{match[1]} has several values: a sweep has one launcher and one sweeper"
+    if match := re.search(r"does not support sweep type : INTERVAL", text):
+        interval = next(word for word in overrides if "interval(" in word)
+        return f"{interval} is for a sweeper that optimises (hydra/sweeper=…): name values, as in key=1,2 or range(1,5)"
+    if match := re.search(r"Cannot find primary config '([^']+)'", text):
+        return f"--config-name={match[1]} is no file {match[1]}.yaml of conf/ or of --config-dir"
+    if match := re.search(r"Multiple values for ([^ ]+)\.", text):
+        return f"{match[1]} has a choice already: write {match[1]}=… without +, and once"
+    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
+        group, choice = match.groups()
+        top = group.split("/")[0] if group.split("/")[0] != "hydra" else group
+        choice = f"{group.removeprefix(top)}/{choice}".lstrip("/")
+        return no_choice(top, choice, sorted({*choices(loader, top), *(getattr(error, "options", None) or [])}))
+    if match := re.search(r"Could not (?:override|delete from config\.) '([^']+)'", text):
+        key = match[1]
+        chosen = [word for word in overrides if (group := word.partition("=")[0]) != key and choices(loader, group)]
+        return no_key(key, without_hydra(loader.load_configuration(name, chosen, RunMode.RUN)))
+    return f"{text.splitlines()[0]} (in: {' '.join(overrides)})"
+
+
+def no_choice(group: str, choice: str, allowed: Sequence[str]) -> str:
+    """A choice that its group does not have; launchers and sweepers come with packages.
+
+    >>> no_choice("reward", "orn", ["orm", "prm"])
+    'reward=orn is no choice: take one of orm, prm; did you mean orm?'
+    """
+    package = f"; or pip install {PLUGINS[choice]}" if group.startswith("hydra/") and choice in PLUGINS else ""
+    return f"{group}={choice} is no choice: take one of {', '.join(allowed)}{package or nearest(choice, allowed)}"
+
+
+def choices(loader: ConfigLoader, group: str) -> list[str]:
+    """Every choice of a group in every source, those of its subgroups included."""
+    own = loader.get_group_options(group, ObjectType.CONFIG)
+    subgroups = loader.get_group_options(group, ObjectType.GROUP)
+    return sorted([*own, *(f"{sub}/{choice}" for sub in subgroups for choice in choices(loader, f"{group}/{sub}"))])
+
+
+def without_hydra(tree: DictConfig) -> dict[str, Any]:
+    """The keys of a run, without those of Hydra."""
+    names = [str(name) for name in tree if name != "hydra"]
+    values: dict[str, Any] = OmegaConf.to_container(OmegaConf.masked_copy(tree, names))  # type: ignore[assignment]
+    return values
+
+
+def no_key(key: str, values: Any) -> str:
+    """A key that does not exist, with those that its group has and the nearest.
+
+    >>> no_key("credit.gama", {"seed": 1, "credit": {"name": "sum", "gamma": 1.0}})
+    'credit.gama is no key: credit has name, gamma; did you mean gamma?'
+    """
+    *path, last = key.split(".")
+    group, siblings = [], values
+    for part in path:
+        if isinstance(siblings.get(part), dict):
+            siblings = siblings[part]
+            group.append(part)
+    names = [name for name in siblings if name != last]
+    hint = nearest(last, names) if group == path else nearest(key, dotted(values))
+    return f"{key} is no key: {'.'.join(group) or 'a run'} has {', '.join(names)}{hint}"
+
+
+def nearest(word: str, allowed: Sequence[str]) -> str:
+    """``; did you mean …?`` where something is near."""
+    close = difflib.get_close_matches(word, allowed, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Every key of nested mappings, groups included.
+
+    >>> dotted({"seed": 1, "credit": {"gamma": 1.0}})
+    ['seed', 'credit', 'credit.gamma']
+    """
+    keys: list[str] = []
+    for name, value in values.items():
+        keys.append(f"{prefix}{name}")
+        if isinstance(value, dict):
+            keys += dotted(value, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,37 @@
+"""One run, from its configuration to finished stages. Imports no torch before there is work."""
+
+import os
+
+from pure_repro.config import Config
+from pure_repro.launch.failure import Failure
+from pure_repro.launch.plan import StageRun, plan
+from pure_repro.launch.report import announce, conclude
+from pure_repro.track.follow import tracked
+
+
+def prepared(config: Config) -> dict[str, StageRun]:
+    """The stages of a run. Raises ``Failure`` where one needs another that is neither finished nor requested."""
+    stages = plan(config)
+    missing = [name for name, stage in stages.items() if name not in config.stages and not stage.finished]
+    if missing:
+        raise Failure(
+            f"stages=[{','.join(config.stages)}] needs {' and '.join(missing)}, not finished in store={config.store}: "
+            f"take stages=[{','.join(stages)}]"
+        )
+    return stages
+
+
+def run(config: Config, stages: dict[str, StageRun]) -> None:
+    """Say what will happen, run the stages that are not finished, say where the results are."""
+    announce(config, stages)
+    os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
+    with tracked({name: stage.folder for name, stage in stages.items()}, config.track):
+        if config.launch.name == "inline":
+            from pure_repro.launch.stages import run_here
+
+            run_here(config, stages)
+        elif not all(stage.finished for stage in stages.values()):
+            from pure_repro.launch.group import run_group
+
+            run_group(config, stages, config.launch)
+    conclude(config, stages)

@@ -1,0 +1,226 @@
+"""What ``-m`` does around its runs, by Hydra's callbacks: the same with every launcher and every sweeper.
+
+Before the first job every combination is checked and the record of the sweep written. In every job its combination is
+printed, and the record says what became of it. After the last job stands what the sweep came to.
+"""
+
+import os
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from math import nan
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pure_repro.config import ConfigError
+from pure_repro.launch.compose import Refused, checked
+from pure_repro.launch.failure import Failure, fail
+from pure_repro.launch.figure import figure
+from pure_repro.launch.jobs import jobs_of, listed, parsed, refusals, require_accepted, require_words, varying
+from pure_repro.launch.mistakes import one_sentence
+from pure_repro.launch.run import prepared, run
+from pure_repro.launch.sweep import (
+    Job,
+    Sweep,
+    change_job,
+    combination,
+    identity,
+    name_of,
+    put_job,
+    read_sweep,
+    write_sweep,
+)
+
+
+class SweepCallback(Callback):
+    """Hydra calls it at the start and the end of a sweep, where ``-m`` was typed, and of a job, wherever that runs."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Check every combination, and give the sweep its name, its folder and its record."""
+        loader = GlobalHydra.instance().config_loader()
+        try:
+            begin(config, loader)
+        except (HydraException, OmegaConfBaseException) as error:
+            fail(one_sentence(error, list(config.hydra.overrides.task), loader, config.hydra.job.config_name))
+        except ConfigError as error:
+            fail(str(error))
+
+    def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **_: Any) -> None:
+        """Print the combination."""
+        if config.hydra.mode == RunMode.MULTIRUN:
+            folder, number = place(config)
+            sweep = read_sweep(folder)
+            words = list(config.hydra.overrides.task)
+            job = sweep.job(number) or Job(number, combination(words, sweep.varies), words)
+            if job.status != "refused":
+                print(f"\n{heading(sweep, job)}", flush=True)
+                put_job(folder, replace(job, status="running", reason=""))
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Say how a job ended, where its own words went into a log."""
+        if config.hydra.mode == RunMode.MULTIRUN and beside_others(config):
+            folder, number = place(config)
+            sweep = read_sweep(folder)
+            job = sweep.job(number)
+            if job is not None and job.status != "refused":
+                print(f"{heading(sweep, job)}  {job.status} (its words: {log_of(folder, number)})", flush=True)
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Say what the sweep came to; it fails where a job did."""
+        folder = Path(config.hydra.sweep.dir)
+        sweep = read_sweep(folder)
+        print(f"\nSweep {sweep.name}: {counted(sweep)}. Record: {folder / 'sweep.json'}", flush=True)
+        if failed := [f"{job.label}: {job.reason}" for job in sweep.jobs if job.status == "failed"]:
+            fail("\n  ".join([f"{len(failed)} of the jobs failed, the others are done:", *failed]), 1)
+
+
+def begin(config: DictConfig, loader: ConfigLoader) -> None:
+    """Everything before the first job. Raises what Hydra, OmegaConf or the schema has to say against one."""
+    overrides = parsed(config, loader)
+    words, varies = list(config.hydra.overrides.task), varying(overrides)
+    jobs = jobs_of(config, overrides)
+    if jobs is None:
+        require_words(config, loader, overrides)
+        planned = []
+    else:
+        planned = judged(jobs, varies, refusals(config, loader, jobs))
+        require_accepted(planned, skip=config.sweep.refused == "skip")
+    if config.sweep.name is None:
+        settle(config, "sweep.name", name_of(words, varies))
+    folder = Path(config.hydra.sweep.dir)
+    before = jobs_before(folder, words)
+    kept = before if jobs is None else ()  # other draws of a sweeper that decides as it goes
+    total = None if jobs is None else len(planned)
+    store = os.path.relpath(config.store, folder)
+    write_sweep(folder, Sweep(folder.name, words, varies, store, total, len(kept), (*kept, *planned)))
+    if out := listed(planned):
+        print(f"Left out, because the rules refuse them:\n{out}", flush=True)
+
+
+def judged(jobs: Sequence[Sequence[str]], varies: Sequence[str], reasons: Mapping[int, str]) -> list[Job]:
+    """The jobs of a sweep before it starts, some of them refused."""
+    return [
+        Job(
+            i,
+            combination(words, varies),
+            list(words),
+            "refused" if i in reasons else "waiting",
+            reason=reasons.get(i, ""),
+        )
+        for i, words in enumerate(jobs, start=1)
+    ]
+
+
+def settle(config: DictConfig, key: str, value: str) -> None:
+    """Give a key its value in the sweep and, as Hydra composes each job from its words again, in every job."""
+    OmegaConf.update(config, key, value)
+    config.hydra.overrides.hydra.append(f"{key}={value}")
+
+
+def jobs_before(folder: Path, words: Sequence[str]) -> tuple[Job, ...]:
+    """The jobs of the sweep that a folder holds. Raises ``ConfigError`` where that is another sweep."""
+    if not (folder / "sweep.json").exists():
+        return ()
+    sweep = read_sweep(folder)
+    if identity(sweep.words) != identity(words):
+        raise ConfigError(f"{folder} holds the sweep {' '.join(sweep.words)}: take another sweep.name")
+    return sweep.jobs
+
+
+def place(config: DictConfig) -> tuple[Path, int]:
+    """The folder of the sweep that a job belongs to, and the job's number in it."""
+    folder = Path(config.hydra.sweep.dir)
+    return folder, read_sweep(folder).earlier + config.hydra.job.num + 1
+
+
+def heading(sweep: Sweep, job: Job) -> str:
+    """Which job this is, as ``3/12  credit=sum reward=prm seed=2``."""
+    return f"{job.number}{f'/{sweep.total}' if sweep.total else ''}  {job.label}"
+
+
+def log_of(folder: Path, number: int) -> Path:
+    """Where the words of a job go that runs beside others."""
+    return folder / "jobs" / f"{number}.log"
+
+
+def beside_others(config: DictConfig) -> bool:
+    """Whether jobs run side by side: with every launcher but Hydra's own."""
+    return not config.hydra.launcher._target_.endswith(".BasicLauncher")
+
+
+def run_job(tree: DictConfig) -> float:
+    """One job of a sweep: the figure it is judged by, or no number. One that fails leaves the others to go on."""
+    config: DictConfig = HydraConfig.instance().cfg  # type: ignore[assignment]
+    folder, number = place(config)
+    job = read_sweep(folder).job(number)
+    if job is None or job.status == "refused":
+        return nan
+    with into(log_of(folder, number)) if beside_others(config) else nullcontext():
+        return attempt(tree, folder, number)
+
+
+def attempt(tree: DictConfig, folder: Path, number: int) -> float:
+    """Run a job and note what became of it."""
+    try:
+        config = checked(tree)
+        stages = prepared(config)
+        change_job(folder, number, stages={name: stage.address for name, stage in stages.items()})
+        run(config, stages)
+        value = figure(config.sweep.optimise, {name: stage.folder for name, stage in stages.items()})
+        change_job(folder, number, status="done", value=value)
+        return nan if value is None else value
+    except KeyboardInterrupt:
+        change_job(folder, number, status="stopped")
+        raise
+    except (Failure, ConfigError) as error:
+        note_failure(folder, number, error, str(error))
+    except Exception as error:
+        traceback.print_exc()
+        note_failure(folder, number, error, f"{type(error).__name__}: {error}")
+    return nan
+
+
+def note_failure(folder: Path, number: int, error: Exception, reason: str) -> None:
+    """Say why a job has no result; one that the rules refuse was not to run."""
+    job = change_job(folder, number, status="refused" if isinstance(error, Refused) else "failed", reason=reason)
+    print(f"pure-repro: {job.label}: {reason}", file=sys.stderr)
+
+
+@contextmanager
+def into(log: Path) -> Iterator[None]:
+    """Into a file with what this process and those it starts print: jobs side by side would talk across each other."""
+    log.parent.mkdir(exist_ok=True)
+    terminal = os.dup(1), os.dup(2)
+    with log.open("a") as file:
+        try:
+            for stream in (1, 2):
+                os.dup2(file.fileno(), stream)
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for stream, before in enumerate(terminal, start=1):
+                os.dup2(before, stream)
+                os.close(before)
+
+
+def counted(sweep: Sweep) -> str:
+    """How many jobs ended in which way.
+
+    >>> counted(Sweep("x", [], [], "..", 2, 0, (Job(1, {}, [], "done"), Job(2, {}, [], "failed"))))
+    '1 done, 1 failed'
+    """
+    return ", ".join(f"{count} {status}" for status, count in Counter(job.status for job in sweep.jobs).items())
