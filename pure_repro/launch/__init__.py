@@ -6,7 +6,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+PACKAGE = Path(__file__).resolve().parents[1]
+CONF = PACKAGE / "conf"  # in a wheel; in a checkout it stands at the top
+if not CONF.is_dir():
+    CONF = PACKAGE.parent / "conf"
+EXPERIMENTS = CONF.parent / "experiments"
 
 
 def choose(choice: str, table: Mapping[str, Any]) -> Any:

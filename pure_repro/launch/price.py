@@ -27,7 +27,7 @@ from pure_repro.config import (
     Torchrun,
     VllmRollout,
 )
-from pure_repro.launch import CONF, memory
+from pure_repro.launch import EXPERIMENTS, memory
 from pure_repro.launch.compose import composed
 from pure_repro.launch.memory import Engine, Memory
 from pure_repro.launch.plan import uses_prm
@@ -369,10 +369,14 @@ def main(words: list[str]) -> int:
     """Price ``<table> <scale>``, with more overrides for every cell behind."""
     try:
         table, scale_name, *overrides = words if len(words) > 1 else ("", "")
-        folder = CONF.parent / "experiments" / Path(table).name
-        known = sorted(f"{p.parent.name} {p.stem}" for p in folder.parent.glob("*/*.yaml") if p.stem != "cells")
+        folder = EXPERIMENTS / Path(table).name
+        scales = [p for p in EXPERIMENTS.glob("*/*.yaml") if p.stem not in ("cells", "claims")]
+        known = sorted(f"{p.parent.name} {p.stem}" for p in scales)
         if f"{table} {scale_name}" not in known:
-            raise ConfigError(f"name a table and a scale, as in: python -m pure_repro.launch.price {known[0]}")
+            raise ConfigError(
+                f"name a table and a scale, one of {', '.join(known)}, as in: "
+                f"python -m pure_repro.launch.price {known[0]}"
+            )
         scale = yaml.safe_load((folder / f"{scale_name}.yaml").read_text())
         rows = yaml.safe_load((folder / "cells.yaml").read_text())
         cells = [
