@@ -63,7 +63,12 @@ def without_forms(error: Mapping[str, Any], values: Any) -> list[str]:
     return keys
 
 
-PLUGINS = {"joblib": "'pure-repro[joblib]'", "submitit_slurm": "'pure-repro[slurm]'", "optuna": "hydra-optuna-sweeper"}
+PLUGINS = {  # what brings a launcher or a sweeper
+    "joblib": "hydra-joblib-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+    "optuna": "hydra-optuna-sweeper",
+}
 
 
 def one_sentence(error: Exception, overrides: Sequence[str], loader: ConfigLoader, name: str = "config") -> str:
