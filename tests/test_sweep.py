@@ -1,7 +1,6 @@
 """A sweep through the real entry point: its folder and record, its combinations printed, failing and refused jobs."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ BASE = (*SMOKE, "stages=[base]")
 def finish(words: tuple[str, ...], **files: str) -> None:
     """Leave what finished stages leave that a run reads which has nothing to do."""
     for stage in plan(composed(words)).values():
-        stage.folder.mkdir(parents=True)
+        stage.folder.mkdir(parents=True, exist_ok=True)
         (stage.folder / "manifest.json").write_text('{"outputs": {}}')
         for name, text in files.items():
             (stage.folder / f"{name}.jsonl").write_text(text)
@@ -61,7 +60,6 @@ def test_a_sweep_has_a_folder_of_its_own(entry, store):
 def test_jobs_side_by_side_are_told_apart(entry, store):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     words = (*SMOKE, f"store={store}", "stages=[train]")
-    shutil.rmtree(store / "base")
     finish((*words, "reward=verifiable"), validation='{"step": 4, "sampled": 0.25}\n')
     run = entry("-m", *words, "reward=prm,verifiable", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     [folder] = sweeps(store)
