@@ -25,7 +25,7 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pure_repro.config import ConfigError
+from pure_repro.config import ConfigError, Track
 from pure_repro.launch.compose import Refused, checked
 from pure_repro.launch.failure import Failure, fail
 from pure_repro.launch.figure import figure
@@ -43,6 +43,11 @@ from pure_repro.launch.sweep import (
     read_sweep,
     write_sweep,
 )
+from pure_repro.report import screen
+from pure_repro.table import of_sweep
+from pure_repro.track.follow import open_parent, send_parent
+from pure_repro.track.follow import settle as settled
+from pure_repro.track.outbox import Parent
 
 
 class SweepCallback(Callback):
@@ -83,6 +88,7 @@ class SweepCallback(Callback):
         folder = Path(config.hydra.sweep.dir)
         sweep = read_sweep(folder)
         print(f"\nSweep {sweep.name}: {counted(sweep)}. Record: {folder / 'sweep.json'}", flush=True)
+        conclude(config, sweep, folder)
         if failed := [f"{job.label}: {job.reason}" for job in sweep.jobs if job.status == "failed"]:
             fail("\n  ".join([f"{len(failed)} of the jobs failed, the others are done:", *failed]), 1)
 
@@ -106,8 +112,44 @@ def begin(config: DictConfig, loader: ConfigLoader) -> None:
     total = None if jobs is None else len(planned)
     store = os.path.relpath(config.store, folder)
     write_sweep(folder, Sweep(folder.name, words, varies, store, total, len(kept), (*kept, *planned)))
+    if config.track.name != "none":
+        settle(config, "track.parent", folder.name)
+        open_parent(
+            Path(config.store),
+            track_of(config).model_copy(update={"parent": None}),
+            folder.name,
+            "sweep",
+            " ".join(words),
+        )
     if out := listed(planned):
         print(f"Left out, because the rules refuse them:\n{out}", flush=True)
+
+
+def conclude(config: DictConfig, sweep: Sweep, folder: Path) -> None:
+    """The one table of a sweep: in the terminal, in its folder, and above its runs in the tracker."""
+    if not any(job.status == "done" for job in sweep.jobs):
+        return
+    report = of_sweep(folder, folder / "table")
+    print(screen(report, folder / "table"), flush=True)
+    track = track_of(config)
+    if track.name == "none":
+        return
+    parent = Parent(
+        name=sweep.name,
+        kind="sweep",
+        title=" ".join(sweep.words),
+        description=f"## {(folder / 'table' / 'table.md').read_text().partition(chr(10) + '## ')[2]}",
+        folder=str((folder / "table").resolve()),
+        table=report.table,
+    )
+    send_parent(Path(config.store), track.model_copy(update={"parent": sweep.name}), parent)
+    for page in settled():
+        print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}", flush=True)
+
+
+def track_of(config: DictConfig) -> Track:
+    """Where a sweep is tracked."""
+    return Track.model_validate(OmegaConf.to_container(config.track, resolve=True))
 
 
 def judged(jobs: Sequence[Sequence[str]], varies: Sequence[str], reasons: Mapping[int, str]) -> list[Job]:

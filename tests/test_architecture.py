@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "table": {"config", "report"},
     "launch": {"types", "config", "data", "models", "rollout", "prm", "judge", "reward", "train", "score", "track"},
     "reproduce": {"config", "launch", "report", "track"},
-    "multirun": {"config", "launch"},
+    "multirun": {"config", "launch", "track", "report", "table"},
     "__main__": {"config", "grading", "launch", "score", "track", "multirun"},
 }
 WIDEST = 20  # modules of ours that one module imports; of the schema, which all read, any number

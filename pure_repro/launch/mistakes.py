@@ -33,7 +33,8 @@ WANTED = {
 def of_validation(error: Mapping[str, Any], values: Any) -> str:
     """What pydantic says of one value, as ``key=value must be …``.
 
-    >>> of_validation({"loc": ("train", "steps"), "type": "int_parsing", "input": "ten"}, {"train": {"steps": "ten"}})
+    >>> error = {"loc": ("train", "steps"), "type": "int_parsing", "input": "ten", "msg": "Input should be an integer"}
+    >>> of_validation(error, {"train": {"steps": "ten"}})
     'train.steps=ten must be a whole number'
     """
     key = ".".join(without_forms(error, values))

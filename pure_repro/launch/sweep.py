@@ -75,7 +75,7 @@ def name_of(words: Sequence[str], varies: Sequence[str]) -> str:
     """A sweep's name: what varies, and a digest of its words, so that the same words are the same sweep.
 
     >>> name_of(["credit=min,sum", "train.learning_rate=1e-4,3e-4"], ["credit", "train.learning_rate"])
-    'credit_learning_rate-dbe42d'
+    'credit_learning_rate-f9978d'
     """
     digest = hashlib.sha256(json.dumps(identity(words)).encode()).hexdigest()[:6]
     return "-".join(["_".join(key.lstrip("+").split(".")[-1] for key in varies)[:60].strip("_") or "run", digest])
