@@ -33,10 +33,10 @@ def composed_tree(overrides: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _tree(overrides: Sequence[str]) -> DictConfig:
+def _tree(overrides: Sequence[str], root: str = "config") -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+        return compose(root, overrides=list(overrides))
 
 
 def checked(tree: DictConfig) -> Config:
@@ -183,7 +183,7 @@ def without_forms(error: Mapping[str, Any], values: Any) -> list[str]:
     return keys
 
 
-def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
+def one_sentence(error: Exception, overrides: Sequence[str], root: str = "config") -> str:
     """What Hydra says over several lines, with the allowed words and the nearest of them."""
     text = str(error)
     if isinstance(error, OverrideParseException):
@@ -202,7 +202,7 @@ def one_sentence(error: Exception, overrides: Sequence[str]) -> str:
     if match := re.search(r"Could not override '([^']+)'", text):
         keys = [word.partition("=")[0] for word in overrides]
         choices = [w for w, k in zip(overrides, keys, strict=True) if (CONF / k).is_dir() and k != match[1]]
-        return no_key(match[1], OmegaConf.to_container(_tree(choices)))
+        return no_key(match[1], OmegaConf.to_container(_tree(choices, root)))
     return f"{text.splitlines()[0]} (in: {' '.join(overrides)})"
 
 
