@@ -14,8 +14,9 @@ from typing import Annotated, get_args, get_origin
 import pytest
 import yaml
 
-from pure_repro.config import Config, MacroActions
+from pure_repro.config import Config, Examined, MacroActions
 from pure_repro.grading import PROFILES
+from pure_repro.launch.commands import composed_for
 from pure_repro.launch.compose import CONF, composed
 
 PACKAGE = CONF.parent / "pure_repro"
@@ -43,13 +44,14 @@ ALLOWED: dict[str, set[str]] = {
         *("types", "config", "data", "models", "rollout", "grading", "prm", "judge", "reward", "credit", "advantage"),
         *("macro", "objective", "filter", "watch", "track"),
     },
-    "score": {"types", "config", "data", "models", "rollout", "grading", "watch", "track"},
+    "score": {"types", "config", "data", "models", "rollout", "prm", "grading", "credit", "watch", "track"},
+    "examine": {"types", "config", "data", "models", "rollout", "prm", "score"},
     "report": {"types", "config", "data", "score"},  # of data the exact checker, for kept answers
     "table": {"config", "report"},
     "launch": {"types", "config", "data", "models", "rollout", "prm", "judge", "reward", "train", "score", "track"},
     "reproduce": {"config", "launch", "report", "track"},
     "multirun": {"config", "launch", "track", "report", "table"},
-    "__main__": {"config", "grading", "launch", "score", "track", "multirun"},
+    "__main__": {"config", "grading", "launch", "score", "track", "examine", "multirun"},
 }
 WIDEST = 20  # modules of ours that one module imports; of the schema, which all read, any number
 MOST_METHODS = 12
@@ -82,8 +84,12 @@ NEEDED = {  # what a choice, or every choice of a group, cannot know or cannot d
     "filter": ["reward=mixed"],
     "macro": ["advantage=gae"],
     "reward/orm": ["credit=sum"],
+    "advantage/prpo": ["credit=sum"],
     "objective": ["reward=verifiable", "model=tiny_asked"],
     **{f"data/{name}": [*HUB, "prm=pure_prm_7b"] for name in ("math_8k_879", "math_lv3to5")},
+    "prm/local": [HUB[0], "prm.path=somewhere"],
+    "prm/endpoint": [HUB[0], "prm.url=http://127.0.0.1:1/", "prm.model=some", "reward=verifiable", "stages=[train]"],
+    "prm/generative": [HUB[0], "prm.path=somewhere", "reward=verifiable", "stages=[train]"],
     **{f"prm/{name}": HUB[:1] for name in ("pure_prm_7b", "qwen2_5_math_prm_7b", "math_shepherd_7b", "fit_prm800k")},
 }
 
@@ -192,6 +198,10 @@ def test_every_choice_composes(group, choice):
     if group == "benchmark":  # parts of a score, chosen by name in its list
         chosen = composed(["model=local", "model.path=somewhere", "score=benchmarks", f"score.benchmarks=[{choice}]"])
         assert [one.name for one in chosen.score.benchmarks] == [choice]
+        return
+    if group == "on":  # of a command beside a run
+        examined = composed_for("examine", Examined, [f"on={choice}", "on.path=mine.jsonl", "prm.path=somewhere"])
+        assert examined.on.name == choice
         return
     needed = NEEDED.get(group, []) + NEEDED.get(f"{group}/{choice}", [])
     chosen = composed([f"{group}={choice}", *needed])

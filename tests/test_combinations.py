@@ -46,7 +46,7 @@ def test_every_pair_of_choices_trains(monkeypatch, tmp_path, capsys):
     for (reward, credit, objective, kept), names in estimators.items():
         words = (f"reward={reward}", f"credit={credit}", f"objective={objective}", f"filter={kept}")
         words += ("reward.judge.demonstrations=64", "reward.judge.examined=10") if reward == "judge" else ()
-        rounds = () if kept == "none" else ("filter.max_rounds=2",)
+        rounds = () if kept in ("none", "prof") else ("filter.max_rounds=2",)
         sweep(monkeypatch, tmp_path, *words, *rounds, f"advantage={','.join(names)}")
     sweep(monkeypatch, tmp_path, "reward=mixed", "credit=clip_delta", "advantage=gae", f"macro={','.join(MACROS)}")
     for method in METHODS:

@@ -134,10 +134,17 @@ def test_a_killed_run_ends_like_the_unbroken_one(entry: Entry, process: Callable
     assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
 
 
-def test_a_killed_run_goes_on_with_the_critic_of_its_step(
-    entry: Entry, process: Callable[..., Popen[str]], fitted, tmp_path
+ONLINE = "prm.online={learning_rate: 1e-3, max_grad_norm: 1.0, share: 0.5}"
+
+
+@pytest.mark.parametrize(
+    ("companion", "choices"),
+    [("critic", ["advantage=gae", "macro=random"]), ("online", ["reward=mixed", ONLINE])],
+)
+def test_a_killed_run_goes_on_with_the_companion_of_its_step(
+    companion, choices, entry: Entry, process: Callable[..., Popen[str]], fitted, tmp_path
 ):
-    words = [*SMOKE, "advantage=gae", "macro=random", "watch.on_collapse=warn", "stages=[train]"]
+    words = [*SMOKE, *choices, "watch.on_collapse=warn", "stages=[train]"]
     words += ["train.steps=6", "train.checkpoint_every=2", "train.learning_rate=3e-3"]
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     for store in (unbroken, broken):
@@ -146,11 +153,11 @@ def test_a_killed_run_goes_on_with_the_critic_of_its_step(
     whole = only(unbroken / "train")
     folder = broken / "train" / whole.name
     end_during(process(*words, f"store={broken}"), signal.SIGKILL, folder / "metrics.jsonl", 3, delay=0)
-    assert [path.name for path in (folder / "companions" / "critic").iterdir()] == ["step2"]
+    assert [path.name for path in (folder / "companions" / companion).iterdir()] == ["step2"]
     assert entry(*words, f"store={broken}").returncode == 0
     assert files(folder / "last") == files(whole / "last")
     rows = [untimed(lines(path / "metrics.jsonl")) for path in (whole, folder)]
-    assert rows[0] == rows[1] and rows[0][-1]["critic/loss"] > 0
+    assert rows[0] == rows[1] and rows[0][-1][f"{companion}/loss"] > 0
     assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}, "no state is left"
 
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pure_repro.reward.at_end import at_end
@@ -16,8 +17,9 @@ from pure_repro.data.world import check, draw_problems
 from pure_repro.launch.compose import composed
 from pure_repro.models.supervised import IGNORE
 from pure_repro.prm.fit import fit_in_two_stages, fit_prm, token_classifier, training_examples
-from pure_repro.prm.gate import GateFailed, as_rollouts, calibration_error, examine, require_pass
+from pure_repro.prm.gate import GateFailed, as_rollouts, examine, require_pass
 from pure_repro.prm.labels import prm800k_example, world_examples
+from pure_repro.prm.measures import calibration_error
 from pure_repro.prm.score import mark_step_ends, newline_id, step_scores
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
@@ -285,8 +287,8 @@ def test_the_gate_knows_an_oracle_from_a_flatterer(policy, tokenizer, misses):
 def test_calibration_is_a_gap_between_said_and_seen():
     said = torch.tensor([0.95, 0.95, 0.95, 0.95, 0.15, 0.15])
     right = torch.tensor([True, True, False, False, False, False])
-    assert calibration_error(said, right) == pytest.approx((4 * 0.45 + 2 * 0.15) / 6)
-    assert calibration_error(torch.tensor([1.0, 0.0]), torch.tensor([True, False])) == 0
+    assert calibration_error(said.numpy(), right.tolist()) == pytest.approx((4 * 0.45 + 2 * 0.15) / 6)
+    assert calibration_error(np.array([1.0, 0.0]), [True, False]) == 0
 
 
 def test_a_failed_gate_stops_or_warns(tmp_path, capsys):

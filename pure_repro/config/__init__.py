@@ -12,13 +12,27 @@ from pure_repro.config.benchmark import Benchmark, Difficulty, FileSet, HubSet, 
 from pure_repro.config.choices import STAGES
 from pure_repro.config.credit import Credit, TregWeights
 from pure_repro.config.data import SPLITS, Embedded, ErrorRates, Mathematics
-from pure_repro.config.filter import Filter, Unfiltered
+from pure_repro.config.examine import Aggregate, Chosen, Examined, Split, StepSet
+from pure_repro.config.filter import Filter, Prof, Unfiltered
 from pure_repro.config.grading import Grading
 from pure_repro.config.launch import Torchrun
 from pure_repro.config.macro import MacroActions
 from pure_repro.config.model import Model, Pretrained, Tiny, Weights
 from pure_repro.config.objective import Dpo, ExpoGrpo, Kl, Objective, PolicyGradient, Positives, Preference, Treg
-from pure_repro.config.prm import EmbeddedPrm, FitPrm, Gate, ImplicitPrm, PretrainedPrm, ScheduledFit, StepRows
+from pure_repro.config.prm import (
+    Critique,
+    EmbeddedPrm,
+    EndpointPrm,
+    FitPrm,
+    Gate,
+    GenerativePrm,
+    ImplicitPrm,
+    Online,
+    PretrainedPrm,
+    Reading,
+    ScheduledFit,
+    StepRows,
+)
 from pure_repro.config.reward import Implicit, Judge, Reward
 from pure_repro.config.rollout import HfRollout, Rollout, VllmRollout
 from pure_repro.config.run import Config

@@ -16,6 +16,7 @@ Estimator = Literal[
     "released_prime_rloo",
     "grpo",
     "dr_grpo",
+    "prpo",
     "reinforce",
     "reinforce_pp",
     "reinforce_pp_baseline",

@@ -8,13 +8,13 @@ from pure_repro.config.advantage import Advantage
 from pure_repro.config.base import Place, Strict
 from pure_repro.config.credit import Contrast, Credit, TregWeights
 from pure_repro.config.data import Data
-from pure_repro.config.filter import Filter
+from pure_repro.config.filter import Filter, Prof
 from pure_repro.config.grading import Grading
 from pure_repro.config.launch import Launch
 from pure_repro.config.macro import Macro
 from pure_repro.config.model import Model
 from pure_repro.config.objective import AnyObjective, ExpoDpo, ExpoGrpo, PolicyGradient, Positives, Treg
-from pure_repro.config.prm import Prm
+from pure_repro.config.prm import EmbeddedPrm, FitPrm, Online, Prm
 from pure_repro.config.prompt import Prompt
 from pure_repro.config.reward import Reward
 from pure_repro.config.rollout import Rollout
@@ -57,7 +57,24 @@ class Choices(Strict):
     @property
     def sources(self) -> list[str]:
         """Who says something of every response: the reward's own sources, and contrastive prompting."""
-        return [*self.reward.sources, *(["contrast"] if self.contrast else [])]
+        reads = isinstance(self.filter, Prof) and "process_scores" not in self.reward.sources
+        return [
+            *(["process_scores"] if reads else []),
+            *self.reward.sources,
+            *(["online"] if self.online else []),
+            *(["contrast"] if self.contrast else []),
+        ]
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether a reward model scores the steps of responses, to be paid or to be filtered by."""
+        return "process_scores" in self.reward.sources or isinstance(self.filter, Prof)
+
+    @property
+    def online(self) -> Online | None:
+        """How the reward model that scores steps goes on learning, where it does."""
+        learns = isinstance(self.prm, EmbeddedPrm | FitPrm) and self.reads_scores
+        return self.prm.online if learns else None  # type: ignore[union-attr]
 
     @property
     def contrast(self) -> Contrast | None:

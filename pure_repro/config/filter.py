@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pure_repro.config.base import Count, Rate, Strict
+from pure_repro.config.base import Count, NonNegative, Rate, Strict
 
 
 class Unfiltered(Strict):
@@ -29,4 +29,13 @@ class AccuracyBand(Strict):
     max_rounds: Count
 
 
-Filter = Annotated[Unfiltered | Differing | AccuracyBand, Field(discriminator="name")]
+class Prof(Strict):
+    """Of the responses to each prompt the ``share`` in which step scores and outcome agree."""
+
+    name: Literal["prof"]
+    share: Annotated[float, Field(gt=0, le=1)]
+    penalty: NonNegative
+    longest: Annotated[int, Field(gt=1)]
+
+
+Filter = Annotated[Unfiltered | Differing | AccuracyBand | Prof, Field(discriminator="name")]

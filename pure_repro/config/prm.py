@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Count, FileOrHub, Fit, NonNegative, Positive, Rate, Strict
+from pure_repro.config.base import Count, FileOrHub, Fit, NonNegative, Place, Positive, Rate, Strict, Url
 from pure_repro.config.data import ErrorRates
 from pure_repro.config.model import Weights
 
@@ -16,6 +16,18 @@ class Gate(Strict):
     min_bad_found: Rate
     max_false_alarms: Rate
     on_fail: Literal["stop", "warn"]
+
+
+class Online(Strict):
+    """A reward model that goes on learning beside the policy, from the run's own responses to answered problems.
+
+    The last step of a wrong one is bad and that of a right one good; as many rows of its own fit are learned again, so
+    that it does not forget them. ``share`` is the part of the run's own responses in its loss.
+    """
+
+    learning_rate: Positive
+    max_grad_norm: Positive
+    share: Rate
 
 
 class EmbeddedPrm(Strict):
@@ -37,6 +49,7 @@ class EmbeddedPrm(Strict):
     full_fit: Fit
     refits: Annotated[int, Field(ge=0)]  # how often the full fit goes on where the gate has failed
     gate: Gate
+    online: Online | None  # null: it stays as it was fitted
 
     @model_validator(mode="after")
     def samples_of_the_demonstrations_fit(self) -> "EmbeddedPrm":
@@ -48,26 +61,98 @@ class EmbeddedPrm(Strict):
 
 
 class PretrainedPrm(Weights):
-    """A process reward model that somebody else fitted, and how it is read: ``r = P(right) − P(wrong)`` at a marker."""
+    """A process reward model of somebody else, or one fitted here: ``r = P(right) − P(wrong)`` at a marker."""
 
-    name: Literal["pure_prm_7b", "qwen2_5_math_prm_7b", "math_shepherd_7b"]
+    name: Literal["local", "pure_prm_7b", "qwen2_5_math_prm_7b", "math_shepherd_7b"]
     head: Literal["linear", "mlp", "words"]  # two classes by one layer, by two, or two words of a language model
     words: tuple[str, str] | None  # of wrong and right
     reads: Literal["tokens", "text"]  # the policy's own tokens, or text that its own tokenizer cuts up
     marker: str  # the token that it is read at
-    prompt: str | None  # how text is written: the problem, then every step
-    step: str | None
+    join: Literal["token", "text"]  # markers stand between steps as tokens, or as text that is cut up with them
+    prompt: str  # how text is written: the problem, then every step
+    step: str | None  # null: the step and the marker
+
+    @property
+    def of_step(self) -> str:
+        """How a step is written."""
+        return "{step}" + self.marker if self.step is None else self.step
 
     @model_validator(mode="after")
     def reading_is_whole(self) -> "PretrainedPrm":
-        """A head of words names them, text has its two patterns."""
+        """A head of words names them, and there is a place for the problem, for every step and for its marker."""
+        if self.path == "???":
+            raise ValueError("path is missing: name a folder, or a hub id and its revision")
         if (self.head == "words") != (self.words is not None):
             raise ValueError("words is needed by head=words and by no other: name the words for wrong and right")
         if self.reads == "tokens" and self.head == "words":
             raise ValueError("reads=tokens has two classes and head=words a whole vocabulary: take reads=text")
-        if self.reads == "text" and not (self.prompt and self.step and self.marker in self.step):
-            raise ValueError(f"reads=text needs a prompt and a step with the marker {self.marker!r}")
+        places(self.prompt, self.of_step)
+        if self.of_step.count(self.marker) != 1:
+            raise ValueError(f"step={self.step!r} needs the marker {self.marker!r} once, where the model is read")
         return self
+
+
+class EndpointPrm(Strict):
+    """A reward model behind an address: texts in, the scores of their steps out (``pure_repro/prm/endpoint.py``)."""
+
+    name: Literal["endpoint"]
+    url: Url
+    model: str
+    marker: str  # taken out of what is judged
+    prompt: str
+    step: str
+    batch: Count  # texts a request
+    at_once: Count  # requests
+    timeout: Positive  # seconds for the whole of one reply
+    cache: Place | None  # an SQLite file; null: beside the scores
+
+    @model_validator(mode="after")
+    def address_is_given(self) -> "EndpointPrm":
+        """There is somebody to ask, and a place for what is asked."""
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url={self.url} is no address: take one as http://127.0.0.1:8000/pooling")
+        places(self.prompt, self.step)
+        return self
+
+
+class Critique(Strict):
+    """A sampled critique of a step that ends in a verdict, within a budget of so many tokens."""
+
+    samples: Count
+    max_new_tokens: Count
+    temperature: Positive
+
+
+class GenerativePrm(Weights):
+    """A language model that is asked of every step, with those before it, whether it is right.
+
+    Without a critique the score is ``P(yes) − P(no)`` of the word that comes next, of these two; with one it is the
+    difference of the shares of critiques that end in either.
+    """
+
+    name: Literal["generative"]
+    words: tuple[str, str]  # of no and yes
+    prompt: str  # the problem, the steps up to the one that is judged, and that step's number
+    step: str
+    critique: Critique | None
+
+    @model_validator(mode="after")
+    def question_is_whole(self) -> "GenerativePrm":
+        """A model is named, and a place for problem and steps."""
+        if self.path == "???":
+            raise ValueError("path is missing: name a folder, or a hub id and its revision")
+        places(self.prompt, self.step)
+        if "{steps}" not in self.prompt:
+            raise ValueError(f"prompt={self.prompt!r} lacks the place for the steps, {{steps}}")
+        return self
+
+
+def places(prompt: str, step: str) -> None:
+    """A pattern without the place for what it is to hold asks the same of everything."""
+    if "{question}" not in prompt:
+        raise ValueError(f"prompt={prompt!r} lacks the place for the problem, {{question}}")
+    if "{step}" not in step:
+        raise ValueError(f"step={step!r} lacks the place for a step, {{step}}")
 
 
 class ScheduledFit(Fit):
@@ -93,6 +178,7 @@ class FitPrm(Weights):
     head_fit: ScheduledFit
     full_fit: ScheduledFit
     gate: Gate
+    online: Online | None
 
 
 class ImplicitPrm(Strict):
@@ -108,4 +194,7 @@ class ImplicitPrm(Strict):
     gate: Gate  # of whole responses instead of steps
 
 
-Prm = Annotated[EmbeddedPrm | PretrainedPrm | FitPrm | ImplicitPrm, Field(discriminator="name")]
+Prm = Annotated[
+    EmbeddedPrm | PretrainedPrm | EndpointPrm | GenerativePrm | FitPrm | ImplicitPrm, Field(discriminator="name")
+]
+Reading = Annotated[PretrainedPrm | EndpointPrm | GenerativePrm, Field(discriminator="name")]  # of any solution

@@ -7,10 +7,10 @@ from pure_repro.config.advantage import PER_STEP_LEFT, WHOLE_RESPONSE, Gae
 from pure_repro.config.choices import Choices
 from pure_repro.config.credit import ClipDelta, Delta, Sum, TregWeights
 from pure_repro.config.data import Embedded
-from pure_repro.config.filter import AccuracyBand, Unfiltered
+from pure_repro.config.filter import AccuracyBand, Prof, Unfiltered
 from pure_repro.config.model import Tiny
 from pure_repro.config.objective import PolicyGradient, Preference
-from pure_repro.config.prm import FitPrm, ImplicitPrm
+from pure_repro.config.prm import EndpointPrm, FitPrm, GenerativePrm, ImplicitPrm, PretrainedPrm
 
 
 def delta_keeps_its_meaning(config: Choices) -> str | None:
@@ -36,6 +36,33 @@ def delta_keeps_its_meaning(config: Choices) -> str | None:
             "for every problem: take credit.boundary=keep_last or reward=mixed"
         )
     return None
+
+
+def reward_model_is_read_in_training(config: Choices) -> str | None:
+    """A step of training reads a model that lies here; the policy's own tokens are joined by tokens."""
+    prm = config.prm
+    read = config.reward.process_weight > 0 and config.reward.judge is None and "train" in config.stages
+    if isinstance(prm, EndpointPrm | GenerativePrm) and (read or "prm" in config.stages):
+        return (
+            f"prm={prm.name} examines and chooses (python -m pure_repro.prm examine), and a run neither fits nor reads "
+            "it: take prm=local, or reward=verifiable and stages without prm"
+        )
+    if isinstance(prm, PretrainedPrm) and (prm.reads, prm.join) == ("tokens", "text") and read:
+        return (
+            "prm.join=text is a way to read what is kept as text, and prm.reads=tokens reads the policy's own tokens: "
+            "take prm.join=token"
+        )
+    return None
+
+
+def online_reward_model_is_told(config: Choices) -> str | None:
+    """Who goes on learning from the run's own responses is told of some which are right."""
+    if config.online is None or config.reward.outcomes:
+        return None
+    return (
+        f"prm.online learns from answered problems, and reward={config.reward.name} has none: take reward=mixed_10 or "
+        "prm.online=null"
+    )
 
 
 def reward_model_is_of_its_kind(config: Choices) -> str | None:
@@ -150,10 +177,45 @@ def outcomes_are_there(config: Choices) -> str | None:
     return None
 
 
+def steps_and_outcomes_can_agree(config: Choices) -> str | None:
+    """A filter by both needs scores of steps and outcomes of all problems, and leaves a critic fewer responses."""
+    reward = config.reward
+    if not isinstance(config.filter, Prof):
+        return None
+    if reward.implicit is not None or reward.judge is not None or reward.judges != "steps":
+        return (
+            f"filter=prof compares outcomes with the scores of steps, and reward={reward.name} has none: take "
+            "reward=verifiable or mixed"
+        )
+    if reward.answered_share < 1:
+        return (
+            f"filter=prof compares the scores of steps with outcomes, and reward={reward.name} has some for "
+            f"{reward.answered_share:g} of the problems alone: take reward=verifiable or mixed"
+        )
+    if isinstance(config.advantage, Gae):
+        return "filter=prof leaves advantage=gae fewer responses than its updates take: take another estimator"
+    return None
+
+
+def prpo_takes_sums_apart(config: Choices) -> str | None:
+    """Scores of steps are read off what is still to come of their sum."""
+    credit = config.credit
+    if config.advantage.name != "prpo" or config.reward.process_weight == 0:
+        return None
+    if not isinstance(credit, Sum) or credit.gamma < 1 or config.reward.judges != "steps" or config.reward.judge:
+        return (
+            f"advantage.name=prpo standardises the score of every step, and credit={credit.name} with reward="
+            f"{config.reward.name} does not give it: take method=prpo"
+        )
+    if config.reward.implicit is not None:
+        return "advantage.name=prpo reads scores of steps, and reward.implicit pays tokens: take method=prpo"
+    return None
+
+
 def filter_can_be_met(config: Choices) -> str | None:
     """Some number of right responses lies in the band, and no step draws a problem twice."""
     chosen, train = config.filter, config.train
-    if isinstance(chosen, Unfiltered):
+    if isinstance(chosen, Unfiltered | Prof):
         return None
     samples, drawn = train.samples_per_prompt, train.prompts_per_step * chosen.max_rounds
     if isinstance(chosen, AccuracyBand) and not any(
@@ -284,9 +346,13 @@ RULES = (
     critic_can_know,
     macro_actions_have_values,
     reward_model_is_of_its_kind,
+    reward_model_is_read_in_training,
+    online_reward_model_is_told,
     tokens_have_a_baseline,
     outcomes_are_there,
     filter_can_be_met,
+    steps_and_outcomes_can_agree,
+    prpo_takes_sums_apart,
     penalties_act,
     judge_pays_achievements,
     pairs_can_be_made,

@@ -4,6 +4,9 @@ One filter is one file, one function of the same name and one ``conf/filter/<nam
 yaml are the function's keywords, but for ``max_rounds``, which says how often a step may draw to be filled. Every
 filter has the signature ``(outcome, group, *, …) -> keep``, with the same verdict for all responses to one prompt.
 Outcomes alone are looked at (1 right, 0 wrong), never process rewards: a filter must not be something to hack.
+
+``prof`` is another kind. It keeps some of the responses to every prompt instead of some prompts, looks at step scores
+too, and is called with them: ``(outcome, group, step_scores, step_mask, *, …)``.
 """
 
 from collections.abc import Callable

@@ -34,12 +34,12 @@ def composed_tree(overrides: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _tree(overrides: Sequence[str]) -> DictConfig:
+def _tree(overrides: Sequence[str], root: str = "config") -> DictConfig:
     with opened() as loader:
         try:
-            return compose("config", overrides=list(overrides))
+            return compose(root, overrides=list(overrides))
         except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: of a word without a key
-            raise ConfigError(one_sentence(error, overrides, loader)) from error
+            raise ConfigError(one_sentence(error, overrides, loader, root)) from error
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pure_repro.config import (
     Preference,
     Pretrained,
     PretrainedPrm,
+    Prof,
     TregWeights,
     meaning,
 )
@@ -50,9 +51,10 @@ class StageRun:
 
 
 def uses_prm(config: Config) -> bool:
-    """Whether a process reward is paid by a reward model that is there before the first step."""
+    """Whether a reward model that is there before the first step pays a process reward, or filters by it."""
     implicit = config.reward.implicit
-    return config.reward.process_weight > 0 and (implicit is None or implicit.start == "prm")
+    paid = config.reward.process_weight > 0 and (implicit is None or implicit.start == "prm")
+    return paid or isinstance(config.filter, Prof)
 
 
 def made_of(config: Config, stage: str) -> dict:
@@ -93,6 +95,7 @@ def _reward_model(config: Config, values: dict[str, Any], start: dict[str, Any])
         }  # it pays in training
         return {key: values[key] for key in own} | {"judge": judge}
     del values["prm"]["gate"]["on_fail"]
+    values["prm"].pop("online", None)  # it changes in training
     if isinstance(config.prm, FitPrm):  # its rows are its own, and its start is named by its weights
         fitted = values["prm"] | {"path": identity(config.prm, "prm"), "revision": None}
         return {"seed": values["seed"], "prm": fitted}
@@ -136,9 +139,10 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
         del values["advantage"]["name"]
     if config.reward.judge is not None:
         values["reward"]["judge"] = judged_by(config.reward.judge)
+    elif config.online is not None:
+        start = start | {"online": values["prm"]["online"]}
     elif uses_prm(config) and isinstance(config.prm, PretrainedPrm):  # no stage made it
-        scorer = values["prm"] | {"path": identity(config.prm, "prm"), "revision": None}
-        start = start | {"prm": scorer}
+        start = start | {"prm": read_by(config.prm, values["prm"])}
     return {key: values[key] for key in keys} | start
 
 
@@ -149,6 +153,12 @@ def _score(config: Config, values: dict[str, Any], start: dict[str, Any]) -> dic
     del values["score"]["data_dir"], values["grading"]["workers"]
     keys = ["score", "grading", *(["data"] if config.score.embedded else [])]
     return {key: values[key] for key in keys} | start
+
+
+def read_by(prm: PretrainedPrm, values: dict[str, Any]) -> dict[str, Any]:
+    """A reward model that no stage made: its weights, and how it is read; the policy's own tokens need no pattern."""
+    kept = values | {"path": identity(prm, "prm"), "revision": None}
+    return {name: one for name, one in kept.items() if prm.reads == "text" or name not in ("prompt", "step", "join")}
 
 
 def judged_by(judge: Judge) -> dict[str, Any]:

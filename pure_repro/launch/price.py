@@ -17,8 +17,7 @@ from pure_repro.config import (
     LOGITS_AT_ONCE,
     Config,
     ConfigError,
-    EmbeddedPrm,
-    ImplicitPrm,
+    FitPrm,
     Mathematics,
     PolicyGradient,
     Pretrained,
@@ -254,7 +253,7 @@ class Cell:
 
 def prm_shape(config: Config) -> Shape | None:
     """The sizes of the reward model that a training reads, if it reads one."""
-    if isinstance(config.prm, EmbeddedPrm | ImplicitPrm) or not uses_prm(config) or "train" not in config.stages:
+    if not isinstance(config.prm, PretrainedPrm | FitPrm) or not uses_prm(config) or "train" not in config.stages:
         return None
     return shape_of(config.prm.path)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from pure_repro.config import Config, ConfigError, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm
+from pure_repro.config import Config, ConfigError, EmbeddedPrm, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm
 from pure_repro.data.source import digests
 from pure_repro.judge.judges import JudgeSilent
 from pure_repro.launch.failure import Failure, first_line
@@ -156,6 +156,7 @@ def _train(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
             prm = folder_of(config.prm)
         else:
             prm = folders["prm"] / "model"
+            assert isinstance(config.prm, EmbeddedPrm | FitPrm | ImplicitPrm)  # by a rule of the schema
             if ranks.first:
                 require_pass(folders["prm"] / "gate.json", config.prm.gate)
     train(config, start_of(config, folders), prm, out, ranks)

@@ -5,10 +5,12 @@ import json
 import re
 from math import prod
 from pathlib import Path
+from typing import Any
 
-from pure_repro.config import ConfigError, Model, Tiny, Weights
+from pure_repro.config import ConfigError, EndpointPrm, Model, Reading, Tiny, Weights
 from pure_repro.launch.failure import first_line
 
+REACHED = {"url", "path", "revision", "timeout", "batch", "at_once", "cache"}  # where and how a reward model is
 SAFE, WORDS = ("*.safetensors",), ("*.json", "merges.txt", "vocab.txt", "tokenizer.model")
 
 
@@ -90,3 +92,15 @@ def folder_of(model: Weights) -> Path:
     except Exception as error:  # the hub and the network fail in many ways
         reason = first_line(error)
         raise ConfigError(f"{model.path} cannot be fetched ({type(error).__name__}: {reason})") from error
+
+
+def identity_of_reader(prm: Reading) -> dict[str, Any]:
+    """What a reward model is and how it is read; of one that is served, what the server calls it, and where."""
+    weights = f"{prm.model} at {prm.url}" if isinstance(prm, EndpointPrm) else identity(prm, "prm")
+    return {"weights": weights, "read": prm.model_dump(mode="json", exclude=REACHED)}
+
+
+def folder_of_reader(prm: Reading) -> Path:
+    """The folder of one that is loaded here."""
+    assert not isinstance(prm, EndpointPrm)
+    return folder_of(prm)

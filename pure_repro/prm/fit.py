@@ -22,6 +22,7 @@ from pure_repro.models.policy import load_policy
 from pure_repro.models.supervised import IGNORE, Batch, Example, fit
 from pure_repro.prm.gate import examine, in_words
 from pure_repro.prm.labels import world_examples
+from pure_repro.prm.replay import save_replay
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.types import Problem
 
@@ -46,6 +47,7 @@ def fit_prm(config: Config, base_folder: Path, out: Path) -> None:
 
     prm.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
+    save_replay(examples, out / "model", config.seed)
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
     (out / "gate.json").write_text(json.dumps(report | {"refits": refits}, indent=2))
     print(in_words(report))

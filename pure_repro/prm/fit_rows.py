@@ -19,6 +19,7 @@ from pure_repro.models.supervised import IGNORE, Batch, Example, fit
 from pure_repro.prm.fit import mean_cross_entropy
 from pure_repro.prm.gate import against_labels
 from pure_repro.prm.labels import prm800k_example, verdicts_of
+from pure_repro.prm.replay import save_replay
 
 PAD = {"attention_mask": 0, "labels": IGNORE}
 
@@ -57,6 +58,7 @@ def fit_rows(config: Config, start: Path, out: Path) -> None:
     report = examined(model, unseen, plan.gate)
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
+    save_replay(seen, out / "model", config.seed)
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
     (out / "gate.json").write_text(json.dumps(report, indent=2))
 

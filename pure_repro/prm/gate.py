@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -15,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pure_repro.config import Config, Embedded, EmbeddedPrm, Gate
 from pure_repro.data.world import check, judgeable, parse_question
 from pure_repro.prm.labels import ends_right
+from pure_repro.prm.measures import calibration_error, step_counts, step_figures
 from pure_repro.prm.score import newline_id, step_scores
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
@@ -33,8 +35,9 @@ def examine(
 ) -> dict:
     """Share of bad steps found, false alarms, calibration, and the scores of answers that say nothing.
 
-    A step counts as called bad when its score is below 0. Steps after a derailing error are not judged. Of a model that
-    judges whole responses the figures are of its scores at their ends.
+    A step counts as called bad when its score is 0 or below, as in every examination (:mod:`pure_repro.prm.measures`).
+    Steps after a derailing error are not judged. Of a model that judges whole responses the figures are of its scores
+    at their ends.
     """
     assert isinstance(config.prm, EmbeddedPrm) and isinstance(config.data, Embedded)  # the world has the exact checker
     plan = SamplingPlan(1, 1.0, 1.0, config.rollout.max_new_tokens)
@@ -59,7 +62,7 @@ def examine(
             right.append(judgement.right)
             kinds.append(judgement.kind)
     all_scores, all_right = torch.stack(judged), torch.tensor(right)
-    found = Counter(kind for kind, score in zip(kinds, judged, strict=True) if score < 0)
+    found = Counter(kind for kind, score in zip(kinds, judged, strict=True) if score <= 0)
     seen = Counter(kinds)
     return {
         **against_labels(all_scores, all_right, config.prm.gate),
@@ -68,22 +71,13 @@ def examine(
     }
 
 
-def called_bad(scores: Float[Tensor, " step"]) -> float:
-    """The share of steps with a score below 0; 0 of no steps.
-
-    >>> called_bad(torch.tensor([-0.5, 0.5])), called_bad(torch.tensor([]))
-    (0.5, 0.0)
-    """
-    return (scores < 0).float().sum().item() / max(len(scores), 1)
-
-
 def against_labels(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"], gate: Gate) -> dict[str, Any]:
     """How scores of steps agree with what the steps are, and whether that passes the gate."""
     found = agreement(scores, right)
     return {
         "passed": found["bad_found"] >= gate.min_bad_found and found["false_alarms"] <= gate.max_false_alarms,
         **found,
-        "calibration_error": calibration_error((scores + 1) / 2, right),
+        "calibration_error": calibration_error((scores.numpy() + 1) / 2, right.tolist()),
     }
 
 
@@ -93,11 +87,8 @@ def agreement(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"]) -> d
     >>> agreement(torch.tensor([0.5, -0.5, 0.5, -0.5]), torch.tensor([True, True, False, False]))
     {'accuracy': 0.5, 'bad_found': 0.5, 'false_alarms': 0.5}
     """
-    return {
-        "accuracy": ((scores >= 0) == right).float().mean().item(),
-        "bad_found": called_bad(scores[~right]),
-        "false_alarms": called_bad(scores[right]),
-    }
+    counts = np.array([step_counts(scores.tolist(), right.tolist(), threshold=0.0)], float)
+    return {name: value.item() for name, value in step_figures(counts).items()}
 
 
 def step_agreement(
@@ -110,17 +101,6 @@ def step_agreement(
     judgements = [judgeable(check(p.question, steps, modulus)) for p, steps in zip(problems, texts, strict=True)]
     scored = [row[: len(said)] for row, said in zip(scores, judgements, strict=True)]
     return agreement(torch.cat(scored), torch.tensor([judgement.right for said in judgements for judgement in said]))
-
-
-def calibration_error(probability: Float[Tensor, " step"], right: Bool[Tensor, " step"], bins: int = 10) -> float:
-    """Expected calibration error: the mean over steps of |P(right) said − share right| within ten equal bins of P.
-
-    >>> calibration_error(torch.tensor([0.75, 0.75, 0.75, 0.75]), torch.tensor([True, True, True, False]))
-    0.0
-    """
-    bin_of = (probability * bins).long().clamp(max=bins - 1)
-    gap = torch.zeros(bins).index_add(0, bin_of, probability - right.float())
-    return (gap.abs().sum() / len(probability)).item()
 
 
 def probe(

@@ -28,6 +28,13 @@ def open_scorer(folder: Path, context: Context) -> Scorer:
     return scorer
 
 
+def online_scorer(model: PreTrainedModel, context: Context) -> Scorer:
+    """One that learns beside the policy: always by its weights as they are now."""
+    train = context.config.train
+    packed_tokens = train.tokens_per_microbatch if train.packing else None
+    return TokenScorer(model, newline_id(context.tokenizer), packed_tokens)
+
+
 def load_prm(folder: Path) -> PreTrainedModel:
     """A reward model from its folder, safetensors only."""
     prm = load_model(AutoModelForTokenClassification, folder, dtype=torch.float32, attn_implementation="eager")

@@ -6,14 +6,13 @@ own tokenizer cuts up, with a marker after every step (Qwen's and Math-Shepherd'
 ``r = P(right) − P(wrong)``.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import (
@@ -28,9 +27,8 @@ from transformers import (
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from pure_repro.config import ConfigError, PretrainedPrm
-from pure_repro.models.batches import microbatches
 from pure_repro.models.load import load_model, load_tokenizer, require_words
-from pure_repro.models.precision import autocast
+from pure_repro.prm.reading import classes_of, marked, scores_at, single_token
 from pure_repro.prm.score import step_scores
 from pure_repro.rollout.text import step_texts
 from pure_repro.types import Problem, Rollouts, Steps
@@ -62,58 +60,18 @@ class TextScorer:
     plan: PretrainedPrm
     packed_tokens: int | None = None
 
-    @torch.no_grad()
     def __call__(self, problems: Sequence[Problem], rollouts: Rollouts, steps: Steps) -> Float[Tensor, "batch step"]:
         """Scores of the steps of responses; 0 where no step is. One problem per response."""
-        classes = [0, 1]
-        if self.plan.words is not None:
-            classes = [self.tokenizer.encode(word, add_special_tokens=False)[-1] for word in self.plan.words]
-        scores = torch.zeros(steps.mask.shape)
         said = step_texts(self.policy_tokenizer, rollouts, steps)
-        asked = [written(problem.question, texts, self.plan) for problem, texts in zip(problems, said, strict=True)]
-        read = [self.read(text) for text in asked]
-        lengths = torch.tensor([len(ids) for ids, _ in read])
-        for rows in microbatches(lengths, self.packed_tokens or 1, packing=True):
-            ids = torch.cat([read[row][0] for row in rows])
-            position = torch.cat([torch.arange(len(read[row][0])) for row in rows])
-            starts = lengths[rows].cumsum(dim=0) - lengths[rows]
-            at = torch.cat([read[row][1] + start for row, start in zip(rows, starts, strict=True)])
-            device = self.model.device
-            with autocast():
-                logits = self.model(
-                    input_ids=ids[None].to(device), position_ids=position[None].to(device), use_cache=False
-                ).logits[0, at.to(device)]
-            wrong, right = logits[:, classes].float().softmax(dim=-1).cpu().unbind(dim=-1)
-            scores[rows] = scores[rows].masked_scatter(steps.mask[rows], right - wrong)
-        return scores
-
-    def read(self, text: str) -> tuple[Int[Tensor, " token"], Int[Tensor, " step"]]:
-        """Tokens of a text, and where the markers are among them."""
-        encoded = self.tokenizer(text, return_tensors="pt")
-        ends = [found.end() - 1 for found in re.finditer(re.escape(self.plan.marker), text)]
-        return encoded["input_ids"][0], torch.tensor([encoded.char_to_token(end) for end in ends])
+        asked = [
+            marked(self.tokenizer, problem.question, texts, self.plan)
+            for problem, texts in zip(problems, said, strict=True)
+        ]
+        found = scores_at(self.model, asked, classes_of(self.tokenizer, self.plan), self.packed_tokens)
+        return torch.zeros(steps.mask.shape).masked_scatter(steps.mask, torch.cat(found))
 
 
 Scorer = TokenScorer | TextScorer
-
-
-def written(question: str, steps: Sequence[str], plan: PretrainedPrm) -> str:
-    r"""Problem and steps in the reward model's pattern.
-
-    A step that holds the marker itself would be scored twice, so the marker is taken out of what the policy wrote.
-
-    >>> plan = PretrainedPrm(name="math_shepherd_7b", path="folder", revision=None, dtype="float32", head="words",
-    ...                      words=("-", "+"), reads="text", marker="ки", prompt="{question} ",
-    ...                      step="Step {number}: {step} ки\n")
-    >>> written("1+1+1?", ["1+1=2.", "2+1=3 ки"], plan)
-    '1+1+1? Step 1: 1+1=2. ки\nStep 2: 2+1=3  ки\n'
-    """
-    assert plan.prompt is not None and plan.step is not None  # the schema says so of reads=text
-    told = [
-        plan.step.replace("{number}", str(number)).replace("{step}", step.replace(plan.marker, ""))
-        for number, step in enumerate(steps, 1)
-    ]
-    return plan.prompt.replace("{question}", question.replace(plan.marker, "")) + "".join(told)
 
 
 class TwoLayerClassifier(Qwen2PreTrainedModel):
@@ -144,18 +102,14 @@ def load_scorer(
     policy_tokenizer: PreTrainedTokenizerBase,
     packed_tokens: int | None = None,
 ) -> Scorer:
-    """A reward model of somebody else from its folder: safetensors only, none of its own code.
+    """A reward model of somebody else from its folder, for the responses of a policy.
 
     Raises ``ConfigError`` where the folder has no such head, or where a model that reads the policy's tokens has
     another vocabulary.
     """
-    if plan.head != "words" and not any(name.startswith("score.") for name in names_in(folder)):
-        raise ConfigError(f"prm.path={plan.path} has no weights of a head (score.*): it is no reward model")
-    model = load_model(HEADS[plan.head], folder, dtype=getattr(torch, plan.dtype), attn_implementation="sdpa")
-    tokenizer = load_tokenizer(folder)
-    require_words(model, tokenizer, folder)
+    model, tokenizer = load_reader(folder, plan)
     if plan.reads == "text":
-        return TextScorer(model.eval(), tokenizer, policy_tokenizer, plan, packed_tokens)
+        return TextScorer(model, tokenizer, policy_tokenizer, plan, packed_tokens)
     marker = single_token(policy_tokenizer, plan.marker)
     words, own = policy_tokenizer.get_vocab(), tokenizer.get_vocab()
     if any(own.get(word) != i for word, i in words.items() if i < model.config.vocab_size):
@@ -163,7 +117,20 @@ def load_scorer(
             f"prm={plan.name} reads the policy's own tokens, and its vocabulary is another than that of model.path: "
             "take a reward model of the same family, or one with prm.reads=text"
         )
-    return TokenScorer(model.eval(), marker, packed_tokens)
+    return TokenScorer(model, marker, packed_tokens)
+
+
+def load_reader(folder: Path, plan: PretrainedPrm) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A reward model and its tokenizer: safetensors only, none of its own code.
+
+    Raises ``ConfigError`` where the folder has no such head.
+    """
+    if plan.head != "words" and not any(name.startswith("score.") for name in names_in(folder)):
+        raise ConfigError(f"prm.path={plan.path} has no weights of a head (score.*): it is no reward model")
+    model = load_model(HEADS[plan.head], folder, dtype=getattr(torch, plan.dtype), attn_implementation="sdpa")
+    tokenizer = load_tokenizer(folder)
+    require_words(model, tokenizer, folder)
+    return model.eval(), tokenizer
 
 
 def names_in(folder: Path) -> set[str]:
@@ -173,11 +140,3 @@ def names_in(folder: Path) -> set[str]:
         with safe_open(file, framework="pt") as content:
             found |= set(content.keys())
     return found
-
-
-def single_token(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
-    """The id of a text that is one token."""
-    ids = tokenizer.encode(text, add_special_tokens=False)
-    if len(ids) != 1:
-        raise ConfigError(f"prm.marker={text!r} is {len(ids)} tokens of the policy, and has to be one")
-    return ids[0]

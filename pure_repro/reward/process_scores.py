@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pure_repro.models.context import Context
 from pure_repro.models.offload import at_work
-from pure_repro.prm.open import open_scorer
+from pure_repro.prm.open import online_scorer, open_scorer
 from pure_repro.prm.scorer import Scorer
 from pure_repro.reward.source import Opening
 from pure_repro.types import Batch, Stream
@@ -38,10 +38,13 @@ class ProcessScores:
     def stream(self, batch: Batch, scores: Float[Tensor, "batch step"]) -> Stream:
         """Scores as rewards of steps."""
         known = batch.steps.mask.any(dim=1)  # every response has a last step
-        return Stream(scores, batch.steps, known, self.context.config.reward.process_weight, credited=True)
+        weight = self.context.config.reward.process_weight or None  # None: they are filtered by, and not paid
+        return Stream(scores, batch.steps, known, weight, credited=weight is not None)
 
 
 def open_source(opening: Opening) -> ProcessScores:
     """The reward model of stage ``prm``, or one that is named."""
     assert opening.reward_model is not None, "a run that is paid by a reward model has one"
+    if (online := opening.companions.get("online")) is not None:
+        return ProcessScores(opening.context, online_scorer(online.engine.sampler, opening.context))
     return ProcessScores(opening.context, open_scorer(opening.reward_model, opening.context))

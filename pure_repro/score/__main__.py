@@ -2,6 +2,7 @@
 
 ``python -m pure_repro.score regrade DIR grading=published`` grades the kept responses again, by other rules.
 ``python -m pure_repro.score compare A B`` compares two runs on the same problems.
+``python -m pure_repro.score choose DIR prm=local prm.path=folder`` lets a reward model choose among the kept responses.
 """
 
 import argparse
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import yaml
 
-from pure_repro.config import ConfigError
+from pure_repro.config import Chosen, ConfigError
+from pure_repro.launch.commands import composed_for
 from pure_repro.launch.compose import composed, require_grader
+from pure_repro.launch.weights import folder_of_reader, identity_of_reader
+from pure_repro.models.served import key_of
 from pure_repro.score.compare import Incomparable, compare, in_markdown, read_sets
 from pure_repro.score.generations import GENERATIONS, VERDICTS, judged, read_lines, tolerances, write_verdicts
 from pure_repro.score.tables import write_scores
@@ -50,10 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     both = commands.add_parser("compare", help="is the second run better than the first?")
     for name in ("first", "second"):
         both.add_argument(name, help="FOLDER, or FOLDER:CHECKPOINT where it scored several")
+    best = commands.add_parser("choose", help="the best of n by a reward model, beside votes")
+    best.add_argument("folder", type=Path, help="the folder of a finished stage score")
+    best.add_argument("words", nargs="*", metavar="key=value", help="of conf/choose.yaml: prm=…, aggregates=[min]")
     options = parser.parse_args(arguments)
     try:
         if options.command == "regrade":
             out = regrade(options.folder, options.words)
+            print((out / "table.md").read_text())
+            print(f"Written to {out}")
+        elif options.command == "choose":
+            out = choose_by(options.folder, options.words)
             print((out / "table.md").read_text())
             print(f"Written to {out}")
         else:
@@ -63,6 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, Incomparable) as error:
         return refuse(str(error))
     return 0
+
+
+def choose_by(folder: Path, words: Sequence[str]) -> Path:
+    """Let a reward model choose as some words say; returns where its table lies."""
+    chosen = composed_for("choose", Chosen, words)
+    address = key_of(identity_of_reader(chosen.prm))[:12]
+
+    from pure_repro.score.choose import choose  # imports torch, which a mistake in the words does not need
+
+    return choose(folder, chosen, address, folder_of_reader)
 
 
 def refuse(sentence: str) -> int:

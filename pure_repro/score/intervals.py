@@ -3,7 +3,7 @@
 Accuracies are shares in [0, 1]. Every interval is a 95 % one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from math import hypot
 from statistics import NormalDist
@@ -16,6 +16,7 @@ from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats ta
 
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+Figure = Callable[[Float[ndarray, "draw count"]], Float[ndarray, " draw"]]  # of counts that are summed over problems
 
 
 class Interval(NamedTuple):
@@ -50,6 +51,25 @@ def crossed_bootstrap(sets: Sequence[Float[ndarray, "seed _"]], draws: int = 400
     low, high = np.quantile(means / len(sets), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     estimate = np.mean([right.mean() for right in sets])
     return Interval(float(estimate), float(low), float(high))
+
+
+def bootstrap(parts: Sequence[tuple[Figure, Float[ndarray, "_ count"]]], draws: int = 4000, seed: int = 0) -> Interval:
+    """Percentile bootstrap over problems of ``θ = mean_parts figure(Σ_problems counts)``.
+
+    For figures that are no mean over problems, as an F1: of every resample the counts are summed, then the figure is
+    taken. A part is a figure and the counts of every problem. Two models on the same problems are compared problem by
+    problem where ``counts`` holds those of both and the figure is their difference.
+
+    >>> right = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0]])
+    >>> bootstrap([(lambda sums: sums[:, 1] / sums[:, 0], right)])
+    Interval(estimate=0.75, low=0.25, high=1.0)
+    """
+    estimates = [figure(counts.sum(axis=0, keepdims=True))[0] for figure, counts in parts]
+    means = np.zeros(draws)
+    for i, (figure, counts) in enumerate(parts, start=1):
+        means += figure(_resampled_counts((seed, i), draws, len(counts)) @ counts) / len(parts)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(np.mean(estimates)), float(low), float(high))
 
 
 @cache

@@ -5,6 +5,7 @@ from pathlib import Path
 from pure_repro.config import Config, Gae
 from pure_repro.models.companion import Companion
 from pure_repro.models.ranks import Ranks
+from pure_repro.reward.online_prm import OnlinePrm
 from pure_repro.reward.outcome_model import OutcomeModel
 from pure_repro.train.critic import ValueModel
 
@@ -17,6 +18,9 @@ def open_companions(config: Config, base: Path, ranks: Ranks, prm: Path | None =
     companions: dict[str, Companion] = {}
     if isinstance(config.advantage, Gae):
         companions["critic"] = ValueModel.open(config, config.advantage.critic, base, ranks)
+    if config.online is not None:
+        assert prm is not None, "who goes on learning was fitted before"
+        companions["online"] = OnlinePrm.open(config, config.online, prm, ranks)
     if config.reward.implicit is not None:
         start = prm if prm is not None and config.reward.implicit.start == "prm" else base
         companions["implicit"] = OutcomeModel.open(config, config.reward.implicit, start, ranks)

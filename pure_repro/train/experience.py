@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from pure_repro.config import Config, Filter, Unfiltered
+from pure_repro.config import Config, Filter, Prof, Unfiltered
 from pure_repro.data.order import indices_at
 from pure_repro.filter import prompt_filter
+from pure_repro.filter.prof import prof
 from pure_repro.models.context import Context
 from pure_repro.models.finite import require_finite
 from pure_repro.reward.source import RewardSource
@@ -33,7 +34,7 @@ class Experience:
         while needs_more(draws, config):
             draws.append(self.rewarded(self.responder.sample(self.next_problems(len(draws))), every_draw=True))
         self.context.progress.redraws += len(draws) - 1
-        batch = self.rewarded(filled(draws, config), every_draw=False)
+        batch = self.rewarded(consistent(filled(draws, config), config.filter), every_draw=False)
         for name, stream in batch.streams.items():
             require_finite(f"the rewards {name!r}", stream.rewards[stream.units.mask])
         return self.explainer.explained(batch) if self.explainer else batch
@@ -67,8 +68,9 @@ def needs_more(draws: Sequence[Batch], config: Config) -> bool:
     """Whether a step needs another draw: too few problems have passed so far, and it may draw again."""
     choice = config.filter
     passed = sum(sum(passes(draw, choice)) for draw in draws)
-    may = isinstance(choice, Unfiltered) or len(draws) < choice.max_rounds
-    return passed < config.train.prompts_per_step and may
+    if isinstance(choice, Unfiltered | Prof):  # every prompt stays
+        return not draws
+    return passed < config.train.prompts_per_step and len(draws) < choice.max_rounds
 
 
 def filled(draws: Sequence[Batch], config: Config) -> Batch:
@@ -76,7 +78,7 @@ def filled(draws: Sequence[Batch], config: Config) -> Batch:
 
     So every update sees as many responses as the others, whatever passes.
     """
-    if config.filter.name == "none":
+    if isinstance(config.filter, Unfiltered | Prof):
         [only] = draws
         return only
     passed = [one for draw in draws for one in passes(draw, config.filter)]
@@ -91,6 +93,22 @@ def filled(draws: Sequence[Batch], config: Config) -> Batch:
         rollouts=replace(some.rollouts, group=group),
         metrics={**batch.metrics, **draw_metrics(draws, passed)},
     )
+
+
+def consistent(batch: Batch, choice: Filter) -> Batch:
+    """The responses that a filter by steps and outcome keeps; of every prompt as many."""
+    if not isinstance(choice, Prof):
+        return batch
+    assert batch.outcomes is not None, "steps are to agree with outcomes"
+    scores = batch.streams["process"]
+    keep = prof(
+        batch.outcomes.right,
+        batch.rollouts.group,
+        scores.rewards,
+        scores.units.mask,
+        **choice.model_dump(exclude={"name"}),
+    )
+    return batch.rows(keep)
 
 
 def draw_metrics(draws: Sequence[Batch], passed: Sequence[bool]) -> dict[str, float]:

@@ -1,0 +1,60 @@
+"""What a reward model is worth, before or without training against it.
+
+``python -m pure_repro.prm examine prm=local prm.path=folder on=processbench``: scores of solutions with verdicts.
+``python -m pure_repro.prm compare A B`` compares two examinations of the same solutions.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pure_repro.config import ConfigError, Examined
+from pure_repro.launch import CONF
+from pure_repro.launch.commands import composed_for
+from pure_repro.launch.weights import folder_of_reader, identity_of_reader
+
+PUBLISHED = CONF.parent / "experiments" / "reward_models" / "expected.json"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pure_repro.prm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, dest="command")
+    one = commands.add_parser("examine", help="figures of one reward model on one set")
+    one.add_argument("words", nargs="*", metavar="key=value", help="of conf/examine.yaml: prm=…, on=…, threshold=…")
+    both = commands.add_parser("compare", help="is the second better than the first?")
+    for name in ("first", "second"):
+        both.add_argument(name, type=Path, help="the folder that an examination printed")
+    both.add_argument("--measure", default="first_error", choices=("first_error", "prm_score", "steps"))
+    both.add_argument("--threshold", default=0.0, type=float, help="a step is wrong at or below it")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "examine":
+            examine_by(options.words)
+        else:
+            from pure_repro.examine.compare import compare, in_words
+
+            print(in_words(compare(options.first, options.second, options.measure, options.threshold)))
+    except ConfigError as error:
+        print(f"pure-repro: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def examine_by(words: Sequence[str]) -> None:
+    """Examine as some words say; prints the table and where it lies."""
+    examined = composed_for("examine", Examined, words)
+    identity = identity_of_reader(examined.prm)
+
+    from pure_repro.examine.run import examine  # imports torch, which a mistake in the words does not need
+
+    folder = examine(examined, identity, folder_of_reader, PUBLISHED)
+    print((folder / "table.md").read_text())
+    print(f"Written to {folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
