@@ -28,6 +28,10 @@ def main() -> None:
     words = sys.argv[1:]
     if {"-h", "--help"} & set(words):
         return print(help_text())
+    if "--preflight" in words:
+        from pure_repro.launch.preflight import main as preflight_main
+
+        sys.exit(preflight_main(words))
     overrides = [word for word in words if not word.startswith("-")]
     if "-m" in words or "--multirun" in words:
         check_or_exit(combinations(overrides))
@@ -112,7 +116,9 @@ def note_failure(sentence: str) -> None:
 
 def run(config: Config) -> None:
     """Say what will happen, run the stages that are requested and not finished, say where the results are."""
+    from pure_repro.launch.machine import this_machine
     from pure_repro.launch.plan import plan
+    from pure_repro.launch.preflight import preflight, require_fit
     from pure_repro.launch.report import announce, conclude
     from pure_repro.track.follow import tracked
 
@@ -123,7 +129,10 @@ def run(config: Config) -> None:
             f"stages=[{','.join(config.stages)}] needs {' and '.join(missing)}, not finished in store={config.store}: "
             f"take stages=[{','.join(stages)}]"
         )
-    announce(config, stages)
+    fit = preflight(config, this_machine(config.store))
+    announce(config, stages, fit)
+    if not all(stage.finished for stage in stages.values()):
+        require_fit(fit)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
     with tracked({name: stage.folder for name, stage in stages.items()}, config.track):
         if config.launch.name == "inline":

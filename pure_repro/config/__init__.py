@@ -24,5 +24,5 @@ from pure_repro.config.rollout import HfRollout, Rollout, VllmRollout
 from pure_repro.config.run import Config
 from pure_repro.config.score import Score
 from pure_repro.config.track import Track
-from pure_repro.config.train import LOGITS_AT_ONCE, Train, Zero
+from pure_repro.config.train import LOGITS_AT_ONCE, REDUCED_AT_ONCE, Train, Zero
 from pure_repro.config.watch import Alarm, Watch

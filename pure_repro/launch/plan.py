@@ -129,7 +129,7 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
         del values["objective"]["clip_high"]
     if config.reward.process_weight > 0 or (config.contrast and isinstance(config.credit, TregWeights)):
         keys.append("credit")
-    elif isinstance(config.advantage, Compared):
+    elif isinstance(config.advantage, Compared) and config.advantage.streams == "each":
         del values["advantage"]["name"]
     if config.reward.judge is not None:
         values["reward"]["judge"] = judged_by(config.reward.judge)

@@ -6,13 +6,13 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import yaml
 
-from pure_repro.config import Config, ConfigError, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm
+from pure_repro.config import STAGES, Config, ConfigError, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm
 from pure_repro.data.source import digests
 from pure_repro.judge.judges import JudgeSilent
 from pure_repro.launch.failure import Failure, first_line
@@ -27,6 +27,7 @@ from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.manifest import environment, write_json
 
 SMALLEST_ROOM = 2**16  # bytes; a disk with less is full, whatever an error says
+LOOK_EVERY = 0.2  # seconds
 
 
 def run_here(config: Config, stages: dict[str, StageRun]) -> None:
@@ -34,12 +35,13 @@ def run_here(config: Config, stages: dict[str, StageRun]) -> None:
     run_stages(config, stages, ALONE)
 
 
-def run_stages(config: Config, stages: dict[str, StageRun], ranks: Ranks) -> None:
-    """Bring every stage to its end. Raises ``Failure`` where one cannot."""
+def run_stages(config: Config, stages: dict[str, StageRun], ranks: Ranks, only: Sequence[str] = STAGES) -> None:
+    """Bring every stage, or those named in ``only``, to its end. Raises ``Failure`` where one cannot."""
     folders = {name: stage.folder for name, stage in stages.items()}
     try:
-        for stage in stages.values():
-            run_stage(stage, config, folders, ranks)
+        for name, stage in stages.items():
+            if name in only:
+                run_stage(stage, config, folders, ranks)
     except Failure:
         raise
     except (BrokenState, GateFailed, JudgeSilent, NotFinite, OtherRanks, StaleWeights) as error:
@@ -74,8 +76,9 @@ def of_machine(error: Exception, store: Path) -> str | None:
 def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
     """Bring one stage to its end: resume what is half done, do nothing when another process has finished it.
 
-    All ranks train; of the other stages the first does all, and the rest wait. A finished stage is read and never
-    written to, so that it may be somebody else's.
+    All ranks train; of the other stages the first does all, and the rest wait for its output. They look for the file:
+    a fit may take longer than ranks wait for each other. A finished stage is read and never written to, so that it may
+    be somebody else's.
     """
     if ranks.agree(run.finished):
         return require_as_left(run) if ranks.first else None
@@ -88,7 +91,15 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ra
             make(run, config, folders, ranks)
         elif run.stage == "train":
             work("train")(config, folders, run.folder, ranks)
+        else:
+            wait_for(run)
         ranks.wait()
+
+
+def wait_for(run: StageRun) -> None:
+    """Until another rank has finished the stage; one that fails ends the group."""
+    while not run.finished:
+        time.sleep(LOOK_EVERY)
 
 
 def make(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
@@ -179,7 +190,7 @@ def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
     if "train" not in folders:
         checkpoints = {"base": start_of(config, folders)}
     else:
-        checkpoints = {str(name): folders["train"] / name for name in config.score.checkpoints}
+        checkpoints = {name: folders["train"] / name for name in config.score.folders}
     score(config, checkpoints, out)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 T = TypeVar("T")
 Module = TypeVar("Module", bound=torch.nn.Module)
 
-PATIENCE = timedelta(days=7)  # a dead rank is noticed by its launcher; the others may wait for work that one does alone
+PATIENCE = timedelta(minutes=30)  # of a collective: nothing that one rank does alone while others wait takes longer
 
 
 @dataclass(frozen=True)
