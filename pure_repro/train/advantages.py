@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pure_repro.advantage.combine import Returns, compared, penalty_to_go, total, with_switches
+from pure_repro.advantage.combine import Returns, as_one, compared, penalty_to_go, total, with_switches
 from pure_repro.advantage.gae import rewards_of
-from pure_repro.config import Config, Gae, MacroActions, PolicyGradient, TregWeights
+from pure_repro.config import Compared, Config, Gae, MacroActions, PolicyGradient, TregWeights
 from pure_repro.credit import credit_form
 from pure_repro.credit.on_tokens import spread
 from pure_repro.credit.treg_weights import treg_weights
@@ -34,13 +34,15 @@ class Estimator(Protocol):
 
 @dataclass(frozen=True)
 class BaselineEstimator:
-    """Each reward less the baseline of its estimator, made of the other responses."""
+    """Each reward, or the sum of all, less the baseline of its estimator, made of the other responses."""
 
     config: Config
 
     def estimate(self, batch: Batch, returns: Sequence[Returns]) -> tuple[Tensor, dict[str, Columns]]:
         """The sum of what each reward comes to."""
-        limit = self.config.rollout.max_new_tokens
+        limit, choice = self.config.rollout.max_new_tokens, self.config.advantage
+        if isinstance(choice, Compared) and choice.streams == "sum":
+            returns = [as_one(returns, choice.name)]
         return compared(returns, batch.rollouts, batch.units, max_tokens=limit), {}
 
 
