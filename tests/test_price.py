@@ -36,7 +36,8 @@ def flight(words: list[str], gibibytes: float = 80) -> Preflight:
 def test_tokens_of_a_cell():
     tokens = price.tokens_of(composed(["recipe=released_main", "experiment=table1/pure_prm_vr"]), 150, 800)
     assert tokens.sampled == 500 * 64 * 4 * 800 and tokens.read == 500 * 64 * 4 * 950
-    assert tokens.checked == (500 + 272 + 675 + 30 + 40) * 800, "five benchmarks, greedy, one checkpoint"
+    validated = 500 * 5 * (1 + 500 // 20)  # MATH500
+    assert tokens.checked == (validated + 2 * (500 + 272 + 675 + 30 + 40)) * 800, "five benchmarks, two checkpoints"
     verl = price.tokens_of(composed(["recipe=released_verl", "experiment=table1/pure_prm_vr"]), 150, 800)
     validated = (30 + 500) * 5 * (1 + 2660 // 10) * 800
     assert verl.checked == validated + 2 * 1517 * 800

@@ -22,6 +22,7 @@ class Score(Strict):
     temperature: Positive
     top_p: Annotated[float, Field(gt=0, le=1)]
     max_new_tokens: Count
+    sampler: Literal["hf", "rollout"]  # who draws: the model itself, or whoever samples in training
     checkpoints: Annotated[tuple[Literal["chosen", "last"] | Count, ...], Field(min_length=1)]
 
     @property

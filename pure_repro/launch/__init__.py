@@ -19,7 +19,7 @@ def choose(choice: str, table: Mapping[str, Any]) -> Any:
     return table.get(choice, table.get("others"))
 
 
-def scaled(factor: float, value: float) -> float:
+def scaled(factor: int | float, value: int | float) -> int | float:
     """``${scaled:0.2, ${rollout.max_new_tokens}}``: a value in proportion to another; of a whole number a whole one.
 
     >>> scaled(0.2, 64), scaled(0.2, 8192), scaled(2, 5e-7)

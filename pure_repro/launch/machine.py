@@ -53,7 +53,7 @@ def this_machine(store: Path) -> Machine:
     )
 
 
-def planned(machine: Machine, gpu: float | None, gpus: int | None) -> Machine:
+def planned(machine: Machine, gpu: int | float | None, gpus: int | None) -> Machine:
     """The machine with other GPUs, of so many GiB each: of its memory and disk nothing is known, and all is allowed.
 
     >>> planned(Machine(0, 0, "", None, 64 * GIB, 10 * GIB), gpu=24, gpus=None).words

@@ -12,7 +12,7 @@ from itertools import combinations
 from math import floor
 from typing import Any
 
-from pure_repro.config import Config, ConfigError, Pretrained, Torchrun, VllmRollout
+from pure_repro.config import Adapter, Config, ConfigError, Pretrained, Torchrun, VllmRollout
 from pure_repro.launch.compose import composed
 from pure_repro.launch.machine import GIB, LEAST_DRIVER, Machine, cuda_of_the_wheels, planned, this_machine
 from pure_repro.launch.memory import Memory
@@ -21,7 +21,6 @@ from pure_repro.launch.needs import (
     beyond_positions,
     disk_of,
     host_of,
-    kept_policies,
     least_share,
     memory_of,
     models_of,
@@ -99,7 +98,7 @@ class Preflight:
                 f"launch.nproc_per_node={self.local_ranks} and this machine has {machine.gpus}: take "
                 f"launch.nproc_per_node={machine.gpus}"
             )
-        disk = disk_of(self.models.policy, kept_policies(self.config))
+        disk = disk_of(self.config, self.models.policy)
         if disk > machine.disk_bytes:
             yield (
                 f"store={store} has {gib(machine.disk_bytes)} GiB left and the run writes up to {gib(disk)} at a time, "
@@ -164,6 +163,14 @@ def smaller_microbatch(run: Preflight) -> tuple[str, Values] | None:
     return f"train.tokens_per_microbatch={tokens}", {"train": {"tokens_per_microbatch": tokens}}
 
 
+def adapter(run: Preflight) -> tuple[str, Values] | None:
+    """A low-rank adapter learns in the place of the weights."""
+    model = run.config.model
+    if run.config.train.deepspeed or not isinstance(model, Pretrained) or model.adapter:
+        return None
+    return "'model.adapter={rank: 32, alpha: 64}'", {"model": {"adapter": Adapter(rank=32, alpha=64)}}
+
+
 def shard_weights(run: Preflight) -> tuple[str, Values] | None:
     """From ZeRO-2 to ZeRO-3."""
     zero = run.config.train.deepspeed
@@ -217,6 +224,7 @@ CHANGES: dict[str, Change] = {
         checkpointing,
         smaller_microbatch,
         offload,
+        adapter,
         shard_weights,
         offload_optimizer,
         engine_share,
@@ -228,11 +236,9 @@ CHANGES: dict[str, Change] = {
 
 def refusal(run: Preflight) -> str | None:
     """One sentence that says what does not fit and which keys mend it; nothing where the run fits."""
-    if obstacle := next(run.obstacles(), None):
-        return obstacle
     shortages = list(run.shortages())
     if not shortages:
-        return None
+        return next(run.obstacles(), None)
     keys = run.remedies()
     what = f"{' or '.join(keys)} would fit" if keys else "no three keys are enough: take a smaller model or more GPUs"
     here = "" if run.machine.gpus else " without a GPU (gpu=80 gpus=8 behind --preflight asks for a machine with some)"
@@ -251,7 +257,7 @@ def report(run: Preflight) -> str:
     groups = f"{launch.ranks} rank{'s' * (launch.ranks > 1)}" + f" on {launch.ranks // run.local_ranks} machines" * (
         launch.ranks > run.local_ranks
     )
-    disk, host = disk_of(run.models.policy, kept_policies(run.config)), host_of(run.config, run.models, run.local_ranks)
+    disk, host = disk_of(run.config, run.models.policy), host_of(run.config, run.models, run.local_ranks)
     parts = [
         f"{name.replace('_', ' ')} {gib(size)}"
         for name, size in vars(made).items()

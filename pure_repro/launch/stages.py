@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from pure_repro.config import STAGES, Config, ConfigError, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm
+from pure_repro.config import STAGES, Config, ConfigError, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm, Published
 from pure_repro.data.source import digests
 from pure_repro.judge.judges import JudgeSilent
 from pure_repro.launch.failure import Failure, first_line
@@ -27,6 +27,7 @@ from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.manifest import environment, write_json
 
 SMALLEST_ROOM = 2**16  # bytes; a disk with less is full, whatever an error says
+SHARED = ("train", "score")  # stages that all ranks do together
 LOOK_EVERY = 0.2  # seconds
 
 
@@ -76,9 +77,9 @@ def of_machine(error: Exception, store: Path) -> str | None:
 def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
     """Bring one stage to its end: resume what is half done, do nothing when another process has finished it.
 
-    All ranks train; of the other stages the first does all, and the rest wait for its output. They look for the file:
-    a fit may take longer than ranks wait for each other. A finished stage is read and never written to, so that it may
-    be somebody else's.
+    All ranks train and sample the responses that are scored; of the rest the first does all, and the others wait for
+    its output. They look for the file: a fit may take longer than ranks wait for each other. A finished stage is read
+    and never written to, so that it may be somebody else's.
     """
     if ranks.agree(run.finished):
         return require_as_left(run) if ranks.first else None
@@ -89,9 +90,9 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ra
             return
         if ranks.first:
             make(run, config, folders, ranks)
-        elif run.stage == "train":
-            work("train")(config, folders, run.folder, ranks)
-        else:
+        elif run.stage in SHARED:
+            work(run.stage)(config, folders, run.folder, ranks)
+        if not ranks.first:
             wait_for(run)
         ranks.wait()
 
@@ -181,7 +182,8 @@ def _train(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
             prm = folders["prm"] / "model"
             if ranks.first:
                 require_pass(folders["prm"] / "gate.json", config.prm.gate)
-    train(config, start_of(config, folders), prm, out, ranks)
+    start = start_of(config, folders)
+    train(chatting(config, start), start, prm, out, ranks)
 
 
 def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) -> None:
@@ -191,7 +193,26 @@ def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
         checkpoints = {"base": start_of(config, folders)}
     else:
         checkpoints = {name: folders["train"] / name for name in config.score.folders}
-    score(config, checkpoints, out)
+    score(chatting(config, next(iter(checkpoints.values()))), checkpoints, out, ranks)
+
+
+def chatting(config: Config, folder: Path) -> Config:
+    """The configuration with every prompt as the policy reads it: put by the chat template, where ``prompt.chat``."""
+    from pure_repro.models.chat import chat_template, require_one_beginning
+
+    if not config.prompt.chat:
+        if isinstance(config.model, Pretrained):
+            require_one_beginning(folder, config.data.prompt)
+        return config
+    data = config.data.model_copy(update={"prompt": chat_template(folder, config.data.prompt)})
+    sets = [
+        one.model_copy(update={"prompt": chat_template(folder, one.prompt)})
+        if isinstance(one, Published) and one.prompt
+        else one
+        for one in config.score.benchmarks
+    ]
+    score = config.score.model_copy(update={"prompt": chat_template(folder, config.score.prompt), "benchmarks": sets})
+    return config.model_copy(update={"data": data, "score": score})
 
 
 def start_of(config: Config, folders: dict[str, Path]) -> Path:

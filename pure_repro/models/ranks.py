@@ -103,6 +103,11 @@ def device() -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
 
 
+def device_name() -> str:
+    """The GPU's name, or that there is none."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+
+
 def placed(model: Module) -> Module:
     """The model, where this process computes."""
     return torch.nn.Module.to(model, device())

@@ -89,7 +89,11 @@ class PolicyAdvantages:
 
     def of(self, batch: Batch) -> Batch:
         """The batch with the advantage of every token, and with what companions are to learn."""
-        config = self.context.config
+        config, objective = self.context.config, self.context.config.objective
+        assert isinstance(objective, PolicyGradient)
+        if objective.penalised:
+            with self.context.clock.phase("reference"):  # and nobody computes them again in this step
+                batch = replace(batch, logprobs=self.likelihoods.of_policy(batch.rollouts))
         advantages, columns = self.estimator.estimate(batch, self.returns(batch))
         if isinstance(config.credit, TregWeights):
             token_rewards = batch.streams["contrast"].rewards
@@ -106,12 +110,12 @@ class PolicyAdvantages:
         """The divergence from the base model, where it is part of the reward."""
         objective, choice = self.context.config.objective, self.context.config.advantage
         assert isinstance(objective, PolicyGradient)
-        if not objective.penalised:
+        if not objective.penalised or batch.logprobs is None:
             return []
         kl, mask = objective.kl, batch.rollouts.mask
         with self.context.clock.phase("reference"):
-            logprobs, reference = self.likelihoods.of_policy(batch.rollouts), self.likelihoods.of_base(batch.rollouts)
-        penalty = kl.beta * kl_estimate(kl.estimator, logprobs, reference, kl.clamp)
+            reference = self.likelihoods.of_base(batch.rollouts)
+        penalty = kl.beta * kl_estimate(kl.estimator, batch.logprobs, reference, kl.clamp)
         estimator = "none" if isinstance(choice, Gae) else choice.penalty
         return [Returns(penalty_to_go(penalty, mask), mask.any(dim=1), 1.0, estimator)]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pure_repro.config import ExpoGrpo, PolicyGradient, Preference, Rollout, VllmRollout
@@ -55,7 +55,7 @@ class PolicyGradientLearner:
             self.engine,
             batch.rollouts,
             batch.advantages,
-            None if single else self.likelihoods.of_policy(batch.rollouts),
+            None if single else self.before_the_update(batch),
             self.likelihoods.of_base(batch.rollouts) if in_loss else None,
             objective,
             config.train,
@@ -64,6 +64,10 @@ class PolicyGradientLearner:
             heated_logprobs=None if heat == objective.temperature else self.likelihoods.of_policy(batch.rollouts, heat),
             beside=beside,
         )
+
+    def before_the_update(self, batch: Batch) -> Float[Tensor, "batch token"]:
+        """The policy's log-probabilities, computed once a step."""
+        return self.likelihoods.of_policy(batch.rollouts) if batch.logprobs is None else batch.logprobs
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ def open_learner(context: Context, engine: Engine, likelihoods: Likelihoods) -> 
 
 def require_small(gap: float, rollout: Rollout) -> None:
     """Raises ``StaleWeights`` where the sampler's log-probabilities are too far off the trainer's."""
-    if isinstance(rollout, VllmRollout) and rollout.max_gap is not None and gap > rollout.max_gap:
+    if isinstance(rollout, VllmRollout) and rollout.max_gap is not None and not gap <= rollout.max_gap:  # nor NaN
         raise StaleWeights(
             f"the sampler's log-probabilities are off the trainer's by {gap:.3g} a token on average, above "
             f"rollout.max_gap={rollout.max_gap:g}: it samples from something else than the policy"

@@ -81,7 +81,7 @@ def update(
             losses = losses + objective.kl.beta * kl
         ratio = (logprobs.detach() - old).exp()
         if objective.max_mean_ratio is not None and mean_over(ratio, counted) > objective.max_mean_ratio:
-            losses = losses * 0
+            losses = 0 * logprobs  # the losses themselves may be infinite, and 0 times that is no number
         outside = (ratio < 1 - objective.clip) | (ratio > 1 + objective.clip_high)
         gap = ((old if heated_logprobs is None else heated_logprobs[rows, :width]) - sampled).abs()
         widest.append(gap[counted > 0].max().item())
