@@ -39,7 +39,7 @@ class Train(Strict):
     beta2: Rate
     weight_decay: NonNegative
     max_grad_norm: Positive
-    attention: Literal["eager", "sdpa", "flash_attention_2"]
+    attention: Literal["eager", "sdpa", "flash_attention_2", "varlen"]
     gradient_checkpointing: bool
     packing: bool  # responses one after the other instead of padded
     chunked_logprobs: bool  # logits of a few tokens at a time, computed again in the backward pass
