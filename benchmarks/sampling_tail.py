@@ -65,7 +65,7 @@ def queue(tokens: np.ndarray, fixed: float, each: float, guess: np.ndarray, room
 
 
 def capped(tokens: np.ndarray, fixed: float, each: float, cap: int, steps: int = 6) -> list[float]:
-    """A later step of many: responses are cut at ``cap`` tokens, and what is left of them is sampled beside the next."""
+    """A later step of many: responses are cut at ``cap`` tokens, and what is left is sampled beside the next ones."""
     rest, made = np.array([], dtype=int), [0.0]
     for step in range(steps):
         now = np.concatenate([np.roll(tokens, step, axis=0).ravel(), rest])

@@ -82,6 +82,7 @@ NEEDED = {  # what a choice, or every choice of a group, cannot know or cannot d
     "reward/orm": ["credit=sum"],
     "objective": ["reward=verifiable", "model=tiny_asked"],
     **{f"data/{name}": [*HUB, "prm=pure_prm_7b"] for name in ("math_8k_879", "math_lv3to5")},
+    "data/local": [*HUB, "prm=pure_prm_7b", "data.path=somewhere"],
     **{f"prm/{name}": HUB[:1] for name in ("pure_prm_7b", "qwen2_5_math_prm_7b", "math_shepherd_7b", "fit_prm800k")},
 }
 

@@ -35,7 +35,7 @@ def test_what_a_machine_lacks_is_named():
     little = Machine(4, 80 * GIB, "GPU", 535, 100 * GIB, 10 * GIB)
     sentences = [*Preflight(run.config, run.models, little).obstacles()]
     assert sentences[0].startswith("launch.nproc_per_node=8 and this machine has 4")
-    assert "has 10.0 GiB left and the run writes up to 212.8 at a time, two checkpoints" in sentences[1]
+    assert "has 10.0 GiB left and the run writes up to 368.8 at a time, two checkpoints" in sentences[1]
     assert any("of main memory of 100.0" in one for one in Preflight(run.config, run.models, little).shortages())
 
 

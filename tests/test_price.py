@@ -91,10 +91,10 @@ def test_models_in_main_memory_are_on_the_device_in_their_own_phase_alone():
 
 def test_the_engine_is_that_of_the_run():
     engine = engine_of(composed(CELL), MATH_7B)
-    assert engine == Engine(8, 3, False, 2, True, 18432, LOGITS_AT_ONCE // 152064, whole_mask=True)
+    assert engine == Engine(8, 3, False, 2, True, 18432, LOGITS_AT_ONCE // 152064, whole_mask=False)
     words = ["train=deepspeed_zero2", "train.deepspeed.offload_optimizer=true", "launch.nproc_per_node=4"]
-    engine = engine_of(composed([*CELL, *words, "train.chunked_logprobs=false", "train.packing=false"]), MATH_7B)
-    assert engine == Engine(4, 2, True, 2, True, 18432, 18432, whole_mask=False)
+    engine = engine_of(composed([*CELL, *words, "train.chunked_logprobs=false", "train.attention=sdpa"]), MATH_7B)
+    assert engine == Engine(4, 2, True, 2, True, 18432, 18432, whole_mask=True)
 
 
 ONE_KEY = [*VLLM[len(CELL) :], "train.offload=none"]

@@ -65,7 +65,7 @@ def test_no_square_of_tokens_exists(tmp_path):
             before = allocated.now
             model(input_ids=ids, position_ids=position, use_cache=False)
             largest[name] = allocated.peak - before
-    assert largest["sdpa"] > 1000 * 1000 > largest[varlen.NAME], largest
+    assert largest["sdpa"] > largest[varlen.NAME] + 1000 * 1000, largest
 
 
 def test_a_kernel_is_asked_for_the_same_rows(monkeypatch):

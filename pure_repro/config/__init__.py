@@ -16,7 +16,7 @@ from pure_repro.config.filter import Filter, Unfiltered
 from pure_repro.config.grading import Grading
 from pure_repro.config.launch import Torchrun
 from pure_repro.config.macro import MacroActions
-from pure_repro.config.model import Model, Pretrained, Tiny, Weights
+from pure_repro.config.model import Adapter, Model, Pretrained, Tiny, Weights
 from pure_repro.config.objective import Dpo, ExpoGrpo, Kl, Objective, PolicyGradient, Positives, Preference, Treg
 from pure_repro.config.prm import EmbeddedPrm, FitPrm, Gate, ImplicitPrm, PretrainedPrm, ScheduledFit, StepRows
 from pure_repro.config.reward import Implicit, Judge, Reward

@@ -96,7 +96,7 @@ class Config(Choices):
     @model_validator(mode="after")
     def steps_have_different_problems(self) -> "Config":
         """No problem is twice in a step."""
-        if self.train.prompts_per_step > self.data.train_problems:
+        if self.data.train_problems is not None and self.train.prompts_per_step > self.data.train_problems:
             raise ValueError(
                 f"train.prompts_per_step={self.train.prompts_per_step} exceeds "
                 f"data.train_problems={self.data.train_problems}"
@@ -142,6 +142,13 @@ class Config(Choices):
                     f"{key}={count} is too many: split {split} has about {there} problems of "
                     f"{difficulty.min_operations} to {difficulty.max_operations} operations"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def adapters_have_one_process(self) -> "Config":
+        """What an adapter leaves to learn needs no sharding."""
+        if isinstance(self.model, Pretrained) and self.model.adapter and self.train.deepspeed:
+            raise ValueError(f"model.adapter learns in one process, and train={self.train.name}: take train=local")
         return self
 
     @model_validator(mode="after")

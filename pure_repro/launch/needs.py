@@ -1,6 +1,6 @@
 """What a run needs of a machine, from its configuration and the sizes of its models. Imports no torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from pure_repro.config import (
@@ -54,12 +54,18 @@ def engine_of(config: Config, policy: Shape) -> Engine:
         ranks=config.launch.ranks,
         zero_stage=zero.stage if zero else 0,
         offload_optimizer=zero is not None and zero.offload_optimizer,
-        value_bytes=2 if zero and zero.stage else 4,
+        value_bytes=2 if (zero and zero.stage) or stays_as_stored(config) == 2 else 4,
         gradient_checkpointing=train.gradient_checkpointing,
         tokens_per_microbatch=tokens,
         logit_tokens=logit_tokens,
         whole_mask=train.packing and train.attention in ("eager", "sdpa"),
     )
+
+
+def stays_as_stored(config: Config) -> int | None:
+    """Bytes of a value of weights that an adapter leaves as they are; nothing where all weights learn."""
+    model = config.model
+    return BYTES[model.dtype] if isinstance(model, Pretrained) and model.adapter else None
 
 
 def longest(config: Config) -> int:
@@ -88,11 +94,11 @@ def memory_of(config: Config, models: Models, machine: Machine) -> Memory:
         own = -(-train.prompts_per_step * train.samples_per_prompt // engine.ranks)
         kv_cache = memory.kv_cache(policy, own, longest(config), BYTES["bfloat16"])
     whole = policy.parameters * of_policy
-    sharded, apart = engine.zero_stage >= 3, engine.value_bytes == 4
+    sharded, apart = engine.zero_stage >= 3, engine.value_bytes == 4  # float32 is sampled from as a copy
     own_state = memory.weights(policy, engine) + memory.gradients(policy, engine) + memory.bucket(policy, engine)
     own_state += memory.optimizer(policy, engine) + (whole if sharded else 0)
     companions = isinstance(config.advantage, Gae) + (config.reward.implicit is not None)
-    return Memory(
+    made = Memory(
         weights=memory.weights(policy, engine) + memory.gathered(policy, engine),
         gradients=memory.gradients(policy, engine),
         bucket=memory.bucket(policy, engine),
@@ -112,9 +118,30 @@ def memory_of(config: Config, models: Models, machine: Machine) -> Memory:
         gradients_stay=sharded,
         offload=train.offload == "cpu",
     )
+    return made if config.model.adapter is None else with_adapter(made, policy, config.model)
 
 
-def least_share(config: Config, policy: Shape, gpu_bytes: float) -> float:
+def with_adapter(made: Memory, policy: Shape, model: Pretrained) -> Memory:
+    """The same where an adapter of A parameters learns in the place of the weights, which stay as they were stored.
+
+    ``b·P + 4·A`` of weights, ``4·A`` of gradients, ``8·A`` of moments, all in one process; without the adapter the
+    policy is its own reference.
+    """
+    assert model.adapter is not None
+    own, each = policy.adapter_parameters(model.adapter.rank), BYTES[model.dtype]
+    return replace(
+        made,
+        weights=policy.parameters * each + 4 * own,
+        gradients=4 * own,
+        optimizer=8 * own,
+        stepping=4 * own,
+        sampling_copy=made.sampling_copy if each == 4 else 0,  # float32 is sampled from as a copy in bfloat16
+        reference=0,
+        whole_copies=policy.parameters * each,
+    )
+
+
+def least_share(config: Config, policy: Shape, gpu_bytes: int | float) -> float:
     """The share of a GPU, in hundredths, with which an engine of vLLM starts.
 
     It holds weights, what the engine works with, and the cache of one response as long as the context.
@@ -124,20 +151,18 @@ def least_share(config: Config, policy: Shape, gpu_bytes: float) -> float:
     return ceil(100 * needed / gpu_bytes) / 100
 
 
-def disk_of(policy: Shape, kept: int) -> int:
+def disk_of(config: Config, policy: Shape) -> int:
     """Two states that a run goes on from, as the old one goes once the new one is whole, and ``2·P`` a kept policy.
 
-    A state is ``14·P``: 2 of weights, 12 of the optimizer.
+    A state is ``14·P``: 2 of weights, 12 of the optimizer; of an adapter of A parameters ``12·A``. A training leaves
+    the chosen and the last policy, and those of every ``keep_every`` steps.
     """
-    return policy.parameters * (2 * 14 + 2 * kept)
-
-
-def kept_policies(config: Config) -> int:
-    """How many policies a training leaves: the chosen and the last one, and those of every ``keep_every`` steps."""
     if "train" not in config.stages:
         return 0
-    every = config.train.keep_every
-    return 2 + (config.train.steps // every if every else 0)
+    every, adapter = config.train.keep_every, config.model.adapter if isinstance(config.model, Pretrained) else None
+    kept = 2 + (config.train.steps // every if every else 0)
+    state = 14 * policy.parameters if adapter is None else 12 * policy.adapter_parameters(adapter.rank)
+    return 2 * state + 2 * kept * policy.parameters
 
 
 def host_of(config: Config, models: Models, local_ranks: int) -> int:

@@ -69,6 +69,9 @@ def made_of(config: Config, stage: str) -> dict:
         for one in [*values["score"]["benchmarks"], *values["data"].get("validation", [])]:
             if "digest" in one:
                 one["content"] = file_digest(config.score.data_dir / f"{one['name']}.jsonl")
+    if config.prompt.chat:  # the same words in another frame
+        for group in ("data", "score"):
+            values[group]["prompt"] = {"chat": values[group]["prompt"]}
     if stage != "train":  # what it trains on changes no base, no reward model and no score
         values["data"].pop("train_difficulty", None)
     match stage:
@@ -123,6 +126,8 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
     if config.watch.on_alarm == "warn":  # an alarm that only warns changes nothing
         for key in ("alarms", "window", "on_alarm"):
             del values["watch"][key]
+    if isinstance(config.model, Pretrained) and config.model.adapter:
+        start = start | {"adapter": values["model"]["adapter"]}
     if isinstance(config.objective, Preference):  # pairs have no advantages
         keys.remove("advantage")
     elif config.objective.clip_high == config.objective.clip:
@@ -144,6 +149,8 @@ def _score(config: Config, values: dict[str, Any], start: dict[str, Any]) -> dic
     if "train" not in config.stages:
         del values["score"]["checkpoints"]
     del values["score"]["data_dir"], values["grading"]["workers"]
+    if config.score.sampler == "rollout":
+        values["score"]["sampler"] = config.rollout.name
     keys = ["score", "grading", *(["data"] if config.score.embedded else [])]
     return {key: values[key] for key in keys} | start
 

@@ -16,7 +16,7 @@ from pure_repro.launch import CONF
 from pure_repro.launch.compose import composed
 from pure_repro.launch.machine import GIB, Machine
 from pure_repro.launch.memory import GRAPHS
-from pure_repro.launch.needs import beyond_positions, disk_of, kept_policies
+from pure_repro.launch.needs import beyond_positions, disk_of
 from pure_repro.launch.preflight import Preflight, gib, preflight, refusal
 from pure_repro.launch.shapes import Shape
 
@@ -119,7 +119,7 @@ def priced(name: str, words: list[str], scale: dict[str, Any]) -> Cell:
     tokens = tokens_of(config, given["prompt_tokens"], given["response_tokens"])
     work = operations(config, tokens, run.models.policy, run.models.prm, config.train.gradient_checkpointing)
     hours = gpu_hours(work, scale["hardware"]["teraflops"], given, given["idle"])
-    return Cell(name, run, tokens, work, hours, disk_of(run.models.policy, kept_policies(config)) if run.trains else 0)
+    return Cell(name, run, tokens, work, hours, disk_of(config, run.models.policy))
 
 
 def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:

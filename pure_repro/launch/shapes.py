@@ -48,6 +48,15 @@ class Shape:
         layer += (q + 2 * kv) * self.attention_bias
         return self.vocabulary * h * (1 if self.tied else 2) + self.layers * layer + h
 
+    def adapter_parameters(self, rank: int) -> int:
+        """Those of low-rank adapters beside every linear layer but the output layer: ``rank·(inputs + outputs)`` each.
+
+        >>> KNOWN["Qwen/Qwen2.5-0.5B"].adapter_parameters(rank=1)
+        1099776
+        """
+        h, q, kv, i = self.hidden, self.query_size, self.kv_size, self.intermediate
+        return self.layers * rank * (2 * (h + q) + 2 * (h + kv) + 3 * (h + i))
+
     @property
     def matrix_parameters(self) -> int:
         """Parameters that take part in a product per token: all but an embedding that is only looked up.

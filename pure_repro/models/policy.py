@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from pure_repro.config import ConfigError, Model, Pretrained, Tiny
+from pure_repro.models.adapter import adapted_layers, merged_parameters
 from pure_repro.models.load import load_model, load_tokenizer, require_words
 
 EMBEDDING_SCALE = 0.08
@@ -83,8 +84,9 @@ def load_policy(
 
 
 def save_policy(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write an ordinary Hugging Face folder."""
-    policy.save_pretrained(folder)
+    """Write an ordinary Hugging Face folder, an adapter merged into its weights."""
+    merged = dict(merged_parameters(policy)) if adapted_layers(policy) else None
+    policy.save_pretrained(folder, state_dict=merged)
     tokenizer.save_pretrained(folder)
 
 

@@ -41,10 +41,10 @@ def attend(
     **how: Any,
 ) -> tuple[Float[Tensor, "row slot head width"], None]:
     """Causal attention as transformers asks for it; packed rows, one row of several with no mask, each by itself."""
-    position = how.get("position_ids")
-    packed = attention_mask is None and len(query) == 1 and query.shape[2] == key.shape[2] and position is not None
-    edges = bounds(position) if packed else []
-    if len(edges) < 3:
+    position, edges = how.get("position_ids"), [0]
+    if attention_mask is None and len(query) == 1 and query.shape[2] == key.shape[2] and position is not None:
+        edges = bounds(position)
+    if len(edges) < 3:  # a row, or several of equal length
         made, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **how)
         return made, None
     window = how.get("sliding_window")
@@ -52,13 +52,10 @@ def attend(
         raise NotImplementedError(f"rows beyond a sliding window of {window}: take train.attention=sdpa")
     if query.is_cuda and query.dtype in HALF:
         return by_kernel(query, key, value, edges, scaling), None
-    rows = [slice(a, b) for a, b in pairwise(edges)]
-    parts = [
-        scaled_dot_product_attention(
-            *(x[:, :, row] for x in (query, key, value)), is_causal=True, scale=scaling, enable_gqa=True
-        )
-        for row in rows
-    ]
+    parts = []
+    for a, b in pairwise(edges):
+        q, k, v = query[:, :, a:b], key[:, :, a:b], value[:, :, a:b]
+        parts.append(scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True))
     return torch.cat(parts, dim=2).transpose(1, 2), None
 
 
@@ -66,22 +63,18 @@ def by_kernel(query: Tensor, key: Tensor, value: Tensor, edges: list[int], scali
     """All rows at once by PyTorch's kernel, as (row, slot, head, width)."""
     ends = torch.tensor(edges, dtype=torch.int32, device=query.device)
     longest = max(b - a for a, b in pairwise(edges))
-    made = varlen_attn(
-        *(x[0].transpose(0, 1) for x in (query, key, value)),
-        *(ends, ends, longest, longest),
-        scale=scaling,
-        window_size=(-1, 0),  # nothing that comes later
-        enable_gqa=True,
-    )
+    q, k, v = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
+    window = (-1, 0)  # nothing that comes later
+    made = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scaling, window_size=window, enable_gqa=True)
     assert isinstance(made, Tensor)
     return made[None]
 
 
-def mask(*sizes: Any, attention_mask: Tensor | None = None, **how: Any) -> Tensor | None:
+def mask(*sizes: Any, **how: Any) -> Tensor | None:
     """The mask of padded rows as with ``sdpa``, and none of packed ones."""
-    if attention_mask is None:
+    if how.get("attention_mask") is None:
         return None
-    made: Tensor | None = sdpa_mask(*sizes, attention_mask=attention_mask, **how)
+    made: Tensor | None = sdpa_mask(*sizes, **how)
     return made
 
 

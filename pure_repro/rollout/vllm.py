@@ -17,8 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import VllmRollout
+from pure_repro.models.adapter import merged_parameters
 from pure_repro.rollout.fingerprint import StaleWeights, fingerprint, require_same
-from pure_repro.rollout.hf import SamplingPlan, ends_of
+from pure_repro.rollout.hf import SamplingPlan, cache_bytes_per_token, ends_of
 from pure_repro.types import Problem, Rollouts
 
 ROWS_AT_ONCE = 256  # responses that the engine works on together
@@ -110,12 +111,12 @@ class VllmSampler:
         fused = getattr(self.model, "packed_modules_mapping", {})
         require_same(
             fingerprint(self.model.named_parameters(), {}, self.dtype),
-            fingerprint(policy.named_parameters(), fused, self.dtype),
+            fingerprint(merged_parameters(policy), fused, self.dtype),
         )
 
     def load(self, policy: PreTrainedModel) -> None:
         """Write the weights into the engine's."""
-        self.model.load_weights((name, weight.detach()) for name, weight in policy.named_parameters())
+        self.model.load_weights((name, weight.detach()) for name, weight in merged_parameters(policy))
 
     def generate(
         self, problems: Sequence[Problem], prompts: Sequence[str], plan: SamplingPlan, *, seed: int, step: int
@@ -179,10 +180,8 @@ def with_positions(config: PretrainedConfig, context: int) -> PretrainedConfig:
 
 def cache_bytes(policy: PreTrainedModel, context: int, dtype: torch.dtype) -> int:
     """Keys and values of ``ROWS_AT_ONCE`` responses of full length, for a machine without a GPU."""
-    config = policy.config
-    width = config.num_key_value_heads * getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
     blocks = -(-context // 128)  # the engine's on CPU
-    return 2 * config.num_hidden_layers * width * dtype.itemsize * ROWS_AT_ONCE * blocks * 128
+    return ROWS_AT_ONCE * blocks * 128 * cache_bytes_per_token(policy.config, dtype)
 
 
 def keep_weights_readable() -> None:
