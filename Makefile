@@ -11,7 +11,7 @@ SCALE ?= paper
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-slow test-faults smoke reproduce-table1 table1 prm-negatives prime reward-refinement
-.PHONY: ingredients macro-actions expo treg judge combinations compatibility setup-vllm-cpu test-vllm plan-table1 gpu-check ui bench clean
+.PHONY: ingredients macro-actions expo treg judge combinations compatibility setup-vllm-cpu test-vllm plan-table1 gpu-check node-check ui bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -96,6 +96,9 @@ plan-table1: setup ## what the table costs at SCALE=paper: cells, memory by comp
 
 gpu-check: ## what one CUDA GPU does with a model of 100 M parameters, into results/gpu_check; no network, no setup
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) benchmarks/gpu_check.py
+
+node-check: ## two steps of the node's own command: 7B-shaped on GPUs, else small on two CPU ranks; into results/node_check
+	$(if $(wildcard $(VLLM_VENV)/ready),$(VLLM_VENV)/bin/python,$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))) benchmarks/node_check.py
 
 ui: setup ## the MLflow pages on http://127.0.0.1:5000, with the links to the newest table and the runs
 	$(BIN)/python -m pure_repro.track ui

@@ -37,14 +37,13 @@ from pure_repro.models.head import install_target_head
 from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import load_policy
 from pure_repro.models.precision import has_fast_bf16, sampling_copy, sampling_dtype
-from pure_repro.models.ranks import ALONE, placed
+from pure_repro.models.ranks import ALONE, device_name, placed
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.track.manifest import environment, write_json
+from pure_repro.train.speed import peak_of
 from pure_repro.train.update import update
 from pure_repro.types import Problem, Rollouts
 
-# Dense bfloat16 TFLOP/s by a part of the device's name, the more special name first.
-PEAKS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "RTX 4090": 165}
 MEAN_GAP = 0.02  # nats a token, on average: the digits of bfloat16 allow that much, a wrong mask or position does not
 
 
@@ -285,11 +284,6 @@ def sample_vllm(check: Check, folder: Path, tokenizer: PreTrainedTokenizerBase) 
     check.compare("sampler (vLLM) – trainer", rollouts.logprobs, trained, rollouts.mask)
 
 
-def device_name() -> str:
-    """The GPU's, or that there is none."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-
-
 def main() -> int:
     """Run the check, print and write what it found; 2 without a GPU, 1 where a gap is too wide."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -305,7 +299,8 @@ def main() -> int:
         )
         return 2
     name, sizes = device_name(), TINY if words.tiny else FULL
-    peak = words.teraflops or next((value for part, value in PEAKS.items() if part in name), None)
+    known = peak_of(name)
+    peak = words.teraflops or (known and known / 1e12)
     with tempfile.TemporaryDirectory() as made:
         model = make_model(sizes, Path(made))
         shape = from_config(model.config.to_dict())

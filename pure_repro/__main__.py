@@ -30,6 +30,10 @@ def main() -> None:
         return print(help_text())
     if "--version" in words:
         return print(version_text())
+    if "--preflight" in words:
+        from pure_repro.launch.preflight import main as preflight_main
+
+        sys.exit(preflight_main(words))
     flags = read_flags(words)
     require_one_purpose(flags)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would else print over several lines

@@ -108,7 +108,8 @@ class Batch:
     ``problems`` are numbered as ``rollouts.group`` numbers them. ``responses`` are the texts, ``verdicts`` how each was
     graded against its problem's true answer, for the log and for who is told the answer. ``streams`` are rewards by
     name; ``kept`` says whose prompt stays in the update, ``columns`` what companions are to learn, ``advantages`` what
-    the policy is to learn; ``metrics`` are numbers for the log. Whatever belongs to a row is selected with it.
+    the policy is to learn, ``logprobs`` how likely the tokens were under it before the update, where something has
+    needed that; ``metrics`` are numbers for the log. Whatever belongs to a row is selected with it.
     """
 
     problems: Sequence[Problem]
@@ -121,6 +122,7 @@ class Batch:
     outcomes: Outcomes | None = None
     columns: Mapping[str, Columns] = field(default_factory=dict)
     advantages: Float[Tensor, "batch token"] | None = None
+    logprobs: Float[Tensor, "batch token"] | None = None
     positives: RightResponses | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -151,6 +153,7 @@ class Batch:
             outcomes=self.outcomes.rows(selection) if self.outcomes else None,
             columns={name: {k: v[selection] for k, v in columns.items()} for name, columns in self.columns.items()},
             advantages=None if self.advantages is None else self.advantages[selection],
+            logprobs=None if self.logprobs is None else self.logprobs[selection],
         )
 
     def paid(self, name: str, stream: Stream, metrics: Mapping[str, float] | None = None) -> "Batch":

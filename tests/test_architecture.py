@@ -90,6 +90,7 @@ NEEDED = {  # what a choice, or every choice of a group, cannot know or cannot d
     "prm/local": [HUB[0], "prm.path=somewhere"],
     "prm/endpoint": [HUB[0], "prm.url=http://127.0.0.1:1/", "prm.model=some", "reward=verifiable", "stages=[train]"],
     "prm/generative": [HUB[0], "prm.path=somewhere", "reward=verifiable", "stages=[train]"],
+    "data/local": [*HUB, "prm=pure_prm_7b", "data.path=somewhere"],
     **{f"prm/{name}": HUB[:1] for name in ("pure_prm_7b", "qwen2_5_math_prm_7b", "math_shepherd_7b", "fit_prm800k")},
 }
 

@@ -211,6 +211,7 @@ def test_a_reward_model_of_another_vocabulary_is_named(tokenizer, hub):
 
 SHORT = [
     *("recipe=released_main", "model=local", "model.dtype=float32", "model.context=512", "track=none"),
+    *("data.validation=[]", "score.checkpoints=[last]"),  # MATH500 is not here
     *("data.train_problems=12", "data.answered_problems=4", "reward=mixed_10", "reward.answered_share=0.33"),
     *("train.steps=2", "train.prompts_per_step=4", "train.samples_per_prompt=2", "train.rollouts_per_update=4"),
     *("train.checkpoint_every=1", "train.rollouts_every=1", "rollout.max_prompt_tokens=150"),

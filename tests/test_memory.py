@@ -1,49 +1,22 @@
 """The memory model against what real training steps allocate, and against published sizes."""
 
-import weakref
-from collections.abc import Iterable
+import json
+import os
+import subprocess
+import sys
 from typing import Any
 
+import held_memory
 import pytest
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
+from held_memory import Allocated
+from project import ROOT
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 from pure_repro.launch import memory
 from pure_repro.launch.shapes import KNOWN, Shape, from_config
 
 ENOUGH = 0.15
-
-
-class Allocated(TorchDispatchMode):
-    """Bytes of all storages that operations have made and nothing has dropped yet."""
-
-    def __init__(self, held: Iterable[Tensor]):
-        super().__init__()
-        self.living: dict[int, int] = {}
-        self.peak = 0
-        for tensor in held:
-            self.see(tensor)
-
-    def see(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in self.living:
-            self.living[storage._cdata] = storage.nbytes()
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self.living.pop, storage._cdata, None)
-
-    @property
-    def now(self) -> int:
-        return sum(self.living.values())
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = function(*args, **(kwargs or {}))
-        for one in tree_iter(made):
-            if isinstance(one, Tensor):
-                self.see(one)
-        return made
 
 
 def tiny(hidden: int, intermediate: int, layers: int, vocabulary: int, tied: bool, dtype: torch.dtype) -> Any:
@@ -106,11 +79,10 @@ def test_the_model_is_near_what_training_allocates(
     peak, beyond = measured(model, rows, width)
 
     bytes_each, t = dtype.itemsize, rows * width
-    engine = memory.Engine(1, 0, False, bytes_each, checkpointing, t, t)
+    engine = memory.Engine(1, 0, False, bytes_each, checkpointing, t, t, whole_mask=False)
     activations = memory.activations(shape, engine)
-    # PyTorch's AdamW keeps its moments in the weights' precision and no master copy beside them.
-    moments = 2 * bytes_each * shape.parameters
-    total = memory.weights(shape, engine) + memory.gradients(shape, engine) + moments + activations
+    # PyTorch alone keeps gradients and AdamW's moments in the weights' precision, and no master copy beside them.
+    total = memory.weights(shape, engine) + 3 * bytes_each * shape.parameters + activations
     print(f"{peak / total:.3f} of the whole, {beyond / activations:.3f} of the activations")
     assert activations == pytest.approx(beyond, rel=ENOUGH)
     assert total == pytest.approx(peak, rel=ENOUGH)
@@ -148,13 +120,51 @@ def test_published_sizes(name, billions):
 
 def zero(stage: int, ranks: int, shape: Shape = KNOWN["Qwen/Qwen2.5-Math-7B"]) -> list[float]:
     """Weights, gradients and optimizer in bytes a parameter."""
-    engine = memory.Engine(ranks, stage, False, 2, True, 8192, 1024)
+    engine = memory.Engine(ranks, stage, False, 2, True, 8192, 1024, False)
     parts = (memory.weights, memory.gradients, memory.optimizer)
     return [part(shape, engine) / shape.parameters for part in parts]
 
 
 def test_what_zero_shards():
-    """The 16 bytes a parameter of the ZeRO paper (arXiv 1910.02054 §3.1), in the shares of its figure 1."""
-    assert zero(0, 8) == pytest.approx([2, 2, 12])
-    assert zero(2, 8) == pytest.approx([2, 2 / 8, 12 / 8])
-    assert zero(3, 8) == pytest.approx([2 / 8, 2 / 8, 12 / 8])
+    """The shares of figure 1 of the ZeRO paper (arXiv 1910.02054), with gradients that are summed in float32."""
+    assert zero(0, 8) == pytest.approx([2, 4, 12])
+    assert zero(2, 8) == pytest.approx([2, 4 / 8, 12 / 8])
+    assert zero(3, 8) == pytest.approx([2 / 8, 4 / 8, 12 / 8])
+
+
+@pytest.fixture(scope="module")
+def held() -> dict[str, dict[str, float]]:
+    """What each engine holds in bytes a parameter: opened, between updates, at its fullest backward and in a step."""
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "held_memory.py")],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    found: dict[str, dict[str, float]] = json.loads(run.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(("name", "stage"), [("local", 0), ("deepspeed_zero2", 2), ("deepspeed_zero3", 3)])
+def test_components_are_what_an_engine_holds(name, stage, held):
+    """Weights, master weights, moments, gradients, bucket and the step's own, as the engines allocate them."""
+    shape = from_config(held_memory.sizes().to_dict())
+    engine = memory.Engine(1, stage, False, 2 if stage else 4, True, 128, 128, False)
+
+    def each(component: Any) -> float:
+        """Bytes a parameter."""
+        return float(component(shape, engine)) / shape.parameters
+
+    made, kept, moments = held[name], each(memory.weights) + each(memory.optimizer) - 8, 8
+    learning = each(memory.gradients) + each(memory.bucket)
+    if stage == 3:
+        kept, learning = kept + 2 + learning, 0.0  # they stay, beside the whole copy to sample from
+    if stage == 2:
+        kept += 2  # the weights as they came, which with a GPU it leaves in main memory
+    print(made)
+    assert made["opened"] == pytest.approx(kept, rel=0.02)
+    assert made["between"] == pytest.approx(kept + moments, rel=0.02)
+    fullest = kept + moments + learning + each(memory.stepping)
+    assert 0.75 * fullest <= made["step"] <= 1.02 * fullest
+    assert made["backward"] <= 1.1 * (kept + moments + learning + each(memory.activations) + 6)

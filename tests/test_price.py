@@ -5,24 +5,39 @@ import re
 import pytest
 import yaml
 
-from pure_repro.config import LOGITS_AT_ONCE
-from pure_repro.launch import CONF, price
+from pure_repro.config import LOGITS_AT_ONCE, VllmRollout
+from pure_repro.launch import CONF, memory, price
 from pure_repro.launch.compose import composed
+from pure_repro.launch.machine import GIB, Machine
 from pure_repro.launch.memory import Engine
+from pure_repro.launch.needs import engine_of, host_of, least_share
+from pure_repro.launch.preflight import Preflight, preflight
 from pure_repro.launch.shapes import KNOWN
 
 MATH_7B = KNOWN["Qwen/Qwen2.5-Math-7B"]
 SCALE = yaml.safe_load((CONF.parent / "experiments" / "table1" / "paper.yaml").read_text())
 CELL = [*SCALE["engine"], *SCALE["overrides"], "experiment=table1/pure_prm"]
 P = 7615616512
-GPU = price.gpu_of(SCALE)
 VLLM = [*CELL, "rollout=vllm", "rollout.max_prompt_tokens=1024", "rollout.max_new_tokens=8192"]
+
+
+def machine(gibibytes: float) -> Machine:
+    """Eight GPUs of so many GiB, and no other limit."""
+    return Machine(8, gibibytes * GIB, "GPU", None, float("inf"), float("inf"))
+
+
+def flight(words: list[str], gibibytes: float = 80) -> Preflight:
+    """What a command needs on such a machine."""
+    found = preflight(composed(words), machine(gibibytes))
+    assert found is not None
+    return found
 
 
 def test_tokens_of_a_cell():
     tokens = price.tokens_of(composed(["recipe=released_main", "experiment=table1/pure_prm_vr"]), 150, 800)
     assert tokens.sampled == 500 * 64 * 4 * 800 and tokens.read == 500 * 64 * 4 * 950
-    assert tokens.checked == (500 + 272 + 675 + 30 + 40) * 800, "five benchmarks, greedy, one checkpoint"
+    validated = 500 * 5 * (1 + 500 // 20)  # MATH500
+    assert tokens.checked == (validated + 2 * (500 + 272 + 675 + 30 + 40)) * 800, "five benchmarks, two checkpoints"
     verl = price.tokens_of(composed(["recipe=released_verl", "experiment=table1/pure_prm_vr"]), 150, 800)
     validated = (30 + 500) * 5 * (1 + 2660 // 10) * 800
     assert verl.checked == validated + 2 * 1517 * 800
@@ -39,78 +54,78 @@ def test_operations_of_a_cell():
 
 
 def test_memory_of_a_cell():
-    found = price.memory_of(composed(CELL), MATH_7B, MATH_7B, GPU)
+    """By hand, P parameters: the reference and the reward model are in main memory outside their phase."""
+    found = flight(CELL).memory
     assert found.prm == found.reference == found.sampler_weights == 2 * P
-    assert (found.gradients, found.optimizer) == (2 * P // 8, 12 * P // 8)
+    assert (found.gradients, found.optimizer) == (4 * P // 8, 12 * P // 8), "gradients are summed in float32"
+    assert (found.bucket, found.stepping) == (2 * 500_000_000, 12 * (P // 8))
     assert found.kv_cache == 64 * 9216 * 57344, "64 responses a rank, prompt and response, 56 KiB a token"
-    assert found.peak == found.phases["sample"] > found.phases["update"] > found.phases["score"]
-    kept = found.weights + found.optimizer + found.sampler_weights
-    assert found.phases["update"] == kept + 4 * P + found.gradients + found.activations
+    kept = found.weights + found.optimizer + found.sampler_weights + found.gradients + found.bucket
+    assert found.phases == {
+        "open": 4 * P,
+        "sample": kept + found.kv_cache,
+        "score": kept + 2 * P + found.scoring,
+        "update": kept + found.activations,
+        "step": kept + found.stepping,
+    }
 
 
 def test_an_engine_of_vllm_has_its_share_and_sleeps_between_phases():
-    plain, found = (price.memory_of(composed(words), MATH_7B, MATH_7B, GPU) for words in (CELL, VLLM))
-    assert (found.engine_weights, found.kv_cache) == (2 * P, int(0.4 * 80 * 2**30) - 2 * P)
-    kept = found.weights + found.optimizer + found.sampler_weights
-    assert found.phases["sample"] == kept + 4 * P + int(0.4 * 80 * 2**30)
-    assert [found.phases[name] - plain.phases[name] for name in ("score", "update")] == [0, 0], "it sleeps"
-    assert price.least_share(composed(VLLM), MATH_7B, GPU) == 0.19, "(2 P + 9216 × 56 KiB) / 80 GiB = 0.184"
+    plain, found = flight(CELL).memory, flight(VLLM).memory
+    share = int(0.4 * 80 * GIB)
+    assert (found.engine_weights, found.kv_cache) == (2 * P, share - 2 * P - memory.engine_work(MATH_7B))
+    assert found.phases["sample"] - plain.phases["sample"] == share - plain.kv_cache
+    assert [found.phases[name] - plain.phases[name] for name in ("score", "update", "step")] == [0, 0, 0], "it sleeps"
+    assert memory.engine_work(MATH_7B) == pytest.approx(2.1 * GIB, rel=0.02)
+    assert least_share(composed(VLLM), MATH_7B, 80 * GIB) == 0.21, "(2 P + 2.1 GiB + 9216 × 56 KiB) / 80 GiB = 0.21"
 
 
 def test_models_in_main_memory_are_on_the_device_in_their_own_phase_alone():
-    here, away = (
-        price.memory_of(composed([*CELL, *words]), MATH_7B, MATH_7B, GPU) for words in ([], ["train.offload=cpu"])
-    )
-    saved = {phase: here.phases[phase] - away.phases[phase] for phase in here.phases}
-    assert saved == {"sample": 4 * P, "score": 2 * P, "update": 4 * P}, "one of two equal models at a time to score"
+    here, away = (flight([*CELL, f"train.offload={where}"]).memory.phases for where in ("none", "cpu"))
+    saved = {phase: here[phase] - away[phase] for phase in here}
+    expected = {"open": 2 * P, "sample": 4 * P, "score": 2 * P, "update": 4 * P, "step": 4 * P}
+    assert saved == expected, "one of two equal models at a time to score; three whole copies while it opens"
+    host = host_of(composed(CELL), flight(CELL).models, 8)
+    assert host == 8 * (3 * GIB + 4 * P), "a copy of both in each rank"
 
 
 def test_the_engine_is_that_of_the_run():
-    engine = price.engine_of(composed(CELL), MATH_7B)
-    assert engine == Engine(8, 3, False, 2, True, 18432, LOGITS_AT_ONCE // 152064)
+    engine = engine_of(composed(CELL), MATH_7B)
+    assert engine == Engine(8, 3, False, 2, True, 18432, LOGITS_AT_ONCE // 152064, whole_mask=False)
     words = ["train=deepspeed_zero2", "train.deepspeed.offload_optimizer=true", "launch.nproc_per_node=4"]
-    engine = price.engine_of(composed([*CELL, *words, "train.chunked_logprobs=false"]), MATH_7B)
-    assert engine == Engine(4, 2, True, 2, True, 18432, 18432)
+    engine = engine_of(composed([*CELL, *words, "train.chunked_logprobs=false", "train.attention=sdpa"]), MATH_7B)
+    assert engine == Engine(4, 2, True, 2, True, 18432, 18432, whole_mask=True)
 
 
-SHARES = ["rollout.gpu_memory=0.4", "rollout.gpu_memory=0.1"]  # more than the others leave, and less than the weights
+ONE_KEY = [*VLLM[len(CELL) :], "train.offload=none"]
+SHARES = ["rollout.gpu_memory=0.8", "rollout.gpu_memory=0.1"]  # more than the others leave, and less than the weights
 
 
 @pytest.mark.parametrize(
     "words",
-    [
-        [],
-        ["train=deepspeed_zero2", "train.tokens_per_microbatch=100000"],
-        *([*VLLM[len(CELL) :], share] for share in SHARES),
-    ],
+    [ONE_KEY, ["train.gradient_checkpointing=false"], *([*VLLM[len(CELL) :], share] for share in SHARES)],
 )
 def test_what_would_fit_fits_once_it_is_said(words, capsys):
     """Each remedy, typed behind the same command, is one."""
     assert price.main(["table1", "paper", *words]) == 0
-    [offer] = re.findall(r"qwen2_5_math_7b pure_prm does not fit: .*; (.*) would fit", capsys.readouterr().out)
-    keys = offer.replace("host:port", "head:29500").split(" or ")
-    assert ("train=deepspeed_zero2" in words) == all(len(key.split()) >= 2 for key in keys), "no single key is enough"
-    for key in keys:
-        config = composed([*CELL, *words, *key.split()])
-        assert price.fits(config, MATH_7B, MATH_7B, GPU), key
-        assert price.memory_of(config, MATH_7B, MATH_7B, GPU).peak <= 80 * 0.92 * price.GIB, key
-    assert price.remedies(composed(CELL), MATH_7B, MATH_7B, price.Gpu(price.GIB, 1)) == []
+    [offer] = re.findall(r"qwen2_5_math_7b pure_prm: it does not fit: .*; (.*) would fit", capsys.readouterr().out)
+    for key in offer.replace("host:port", "head:29500").split(" or "):
+        run = flight([*CELL, *words, *key.split()])
+        assert list(run.shortages()) == [] and run.memory.peak <= 80 * 0.92 * GIB, key
+        if isinstance(run.config.rollout, VllmRollout):  # and vLLM has room for its weights, its work and a response
+            assert run.config.rollout.gpu_memory >= least_share(run.config, MATH_7B, 80 * GIB), key
 
 
-@pytest.mark.parametrize(
-    ("share", "sentence"),
-    [
-        (0.4, r"phase sample needs 88.0 GiB of 73.6; .* or rollout.gpu_memory=0.22 would fit"),
-        (
-            0.1,
-            r"rollout.gpu_memory=0.1 is too little for 14.2 GiB of weights and .*; rollout.gpu_memory=0.22 would fit",
-        ),
-    ],
-)
-def test_a_share_that_does_not_fit_is_named_with_one_that_does(share, sentence, capsys):
-    assert price.main(["table1", "paper", "rollout=vllm", f"rollout.gpu_memory={share}"]) == 0
+def test_where_nothing_is_enough_nothing_is_offered():
+    assert Preflight(composed(CELL), flight(CELL).models, machine(1)).remedies() == []
+
+
+def test_a_share_that_does_not_fit_is_named_with_one_that_does(capsys):
+    assert price.main(["table1", "paper", "rollout=vllm", "rollout.gpu_memory=0.1"]) == 0
     said = capsys.readouterr().out
-    assert re.search(f"qwen2_5_math_7b pure_prm does not fit: {sentence}", said)
+    assert re.search(
+        r"rollout.gpu_memory=0.1 is too little for 14.2 GiB of weights, 2.1 to work with and .*; roll", said
+    )
     assert "engine weights" in said and "while it sleeps" in said
 
 
@@ -120,6 +135,8 @@ def test_the_command_prices_every_cell(words, capsys):
     said = capsys.readouterr().out
     assert said.count("qwen2_5_math_1_5b pure_prm_vr") >= 2 and "GPU-hours" in said
     for part in (
+        "whole copies",
+        "bucket",
         "weights",
         "gradients",
         "optimizer",
@@ -133,7 +150,7 @@ def test_the_command_prices_every_cell(words, capsys):
         assert part in said
     for formula in ("Tokens = ", "Disk = ", "GPU-hours = ", "Assumed: prompt_tokens 150, response_tokens 800"):
         assert formula in said
-    assert ("does not fit" in said) or ("Every cell fits" in said)
+    assert "Every cell fits" in said, "the recipes' own defaults"
     assert ("was trained on 4096 positions" in said) == (words != ["recipe=released_main"])
 
 

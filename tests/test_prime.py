@@ -310,3 +310,4 @@ def test_its_published_values_at_the_papers_scale():
     assert config.reward.process_weight == config.reward.verifiable_weight == 1
     assert (config.filter.low, config.filter.high) == (0.2, 0.8) and config.objective.kl.beta == 0
     assert config.credit.gamma == 1 and config.train.learning_rate == 5e-7
+    assert config.reward.implicit.learning_rate == 1e-6, "of PRIME's script"

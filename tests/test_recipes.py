@@ -2,14 +2,22 @@
 
 import json
 import re
+from typing import get_args
 
 import pytest
+import torch
 import yaml
 
-from pure_repro.config import Config, ConfigError
+from pure_repro.advantage import advantage_estimator
+from pure_repro.advantage.combine import Returns, with_switches
+from pure_repro.advantage.whiten import whiten
+from pure_repro.config import Compared, Config, ConfigError
+from pure_repro.config.advantage import Estimator
 from pure_repro.launch.compose import CONF, composed
 from pure_repro.launch.plan import plan
 from pure_repro.launch.shapes import KNOWN
+from pure_repro.train.advantages import BaselineEstimator
+from pure_repro.types import Batch, Problem, Rollouts, Steps
 
 MODELS = ("qwen2_5_math_7b", "qwen2_5_7b", "qwen2_5_math_1_5b")
 ROWS = ("pure_vr", "pure_prm", "pure_prm_vr", "prm_sum")
@@ -165,7 +173,7 @@ def test_every_reward_model_composes_with_every_recipe(prm):
             "rollout.max_new_tokens=8192 and max_prompt_tokens=1024 exceed model.context=4096: take at most 3072",
         ),
         (
-            "recipe=paper score.checkpoints=[chosen]",
+            "recipe=paper data.validation=[] score.checkpoints=[chosen]",
             "score.checkpoints=[chosen] wants the best validated checkpoint and data.validation is empty: take "
             "score.checkpoints=[last]",
         ),
@@ -187,3 +195,119 @@ def test_a_mistake_is_named(words, sentence):
     with pytest.raises(ConfigError) as caught:
         composed(words.split())
     assert str(caught.value).startswith(sentence), caught.value
+
+
+ESTIMATORS = get_args(Estimator)
+METHODS = {"none": [], "dapo": [], "dr_grpo": ["reward=verifiable"], "prime": []}
+OWN = {"dapo": "grpo", "dr_grpo": "dr_grpo", "prime": "prime_rloo"}  # the estimator that a method brings
+# What a recipe sets of its own estimator alone: baselines of outcome and penalty, whitening, masked step ends.
+OF_RECIPE = {
+    ("paper", "rloo_paper"): ("rloo", "none", True, False),
+    ("released_main", "rloo_token_pooled"): ("rloo", "none", True, True),
+    ("released_verl", "rloo_return_mean"): ("rloo_return_mean", "rloo_return_mean", True, False),
+}
+OUTCOME = {  # what the process estimators leave an outcome to; all others compare it by themselves
+    **dict.fromkeys(("rloo_token_pooled", "rloo_paper", "rloo_step", "prime_rloo", "released_prime_rloo"), "rloo"),
+}
+SUMMED = ("grpo", "reinforce_pp", "reinforce_pp_baseline")  # verl and OpenRLHF normalise the sum of all rewards
+
+
+def batch() -> tuple[Batch, list[torch.Tensor]]:
+    """Twelve responses to three problems, the last without an answer; returns of steps and outcomes."""
+    draw = torch.Generator().manual_seed(0)
+    mask = torch.arange(6) < torch.randint(2, 7, (12, 1), generator=draw)
+    values = [torch.randn(12, 6, generator=draw) * mask, torch.randint(0, 2, (12, 1), generator=draw).float() * mask]
+    steps = Steps(torch.stack([torch.zeros(12, dtype=torch.long), mask.sum(1) - 1], 1), torch.ones(12, 2).bool())
+    group, tokens = torch.arange(3).repeat_interleave(4), torch.zeros(12, 6, dtype=torch.long)
+    some = torch.ones(12, dtype=torch.bool)
+    rollouts = Rollouts(tokens[:, :1], mask[:, :1], tokens, mask, torch.zeros(12, 6), some, group)
+    problems = [Problem(str(n), str(n), None) for n in range(3)]
+    return Batch(problems, rollouts, steps, [""] * 12, [""] * 12, some), values
+
+
+def by_hand(one: Batch, values: torch.Tensor, known: torch.Tensor, estimator: str) -> torch.Tensor:
+    """An estimator's own function, of the rows that it is to see."""
+    made, rows = torch.zeros_like(values), known.nonzero().squeeze(1)
+    parts = (values[rows], one.rollouts.mask[rows], one.rollouts.group[rows], one.steps.rows(rows))
+    made[rows] = advantage_estimator(estimator)(*parts, max_tokens=6)
+    return made
+
+
+def composes(words: list[str]) -> Config | str:
+    """The configuration, or why there is none."""
+    try:
+        return composed([*words, "rollout.max_new_tokens=6"])
+    except ConfigError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("recipe", ["embedded", *RECIPES])
+def test_the_estimator_that_is_named_is_the_one_that_runs(recipe):
+    """Every recipe × method × estimator: on arrays, against the estimator's own function and the recipe's switches."""
+    one, (process, outcome) = batch()
+    known, everyone = one.rollouts.group < 2, torch.ones(12, dtype=torch.bool)
+    for method, more in METHODS.items():
+        for estimator in (None, *ESTIMATORS):
+            words = [f"recipe={recipe}", *([f"method={method}"] if method != "none" else ["reward=mixed_10"]), *more]
+            config = composes(words + ([f"advantage={estimator}"] if estimator else []))
+            if isinstance(config, str):
+                assert "advantage" in config and ": take" in config, f"{words} {estimator}: {config}"
+                continue
+            choice, name = config.advantage, estimator or OWN.get(method, config.advantage.name)
+            assert isinstance(choice, Compared) and choice.name == name
+            usual = (OUTCOME.get(name, name), "none", name == "released_prime_rloo", False)
+            of_outcome, _, whitened, masked = OF_RECIPE.get((recipe, name), usual)
+            assert (choice.outcome, choice.whiten, choice.mask_step_ends) == (of_outcome, whitened, masked), words
+            returns = [Returns(process, everyone, 0.5, choice.name), Returns(outcome, known, 1.0, choice.outcome)]
+            made, _ = BaselineEstimator(config).estimate(one, returns)
+            if recipe != "embedded" and name in SUMMED:
+                expected = by_hand(one, 0.5 * process + outcome * known[:, None], everyone, name)
+            else:
+                expected = 0.5 * by_hand(one, process, everyone, name) + by_hand(one, outcome, known, of_outcome)
+            torch.testing.assert_close(made, expected)
+            if whitened and not masked:
+                switched = with_switches(made, one.rollouts, one.steps, everyone, choice)
+                torch.testing.assert_close(switched, whiten(made, one.rollouts.mask, eps=choice.whiten_eps))
+
+
+def test_a_problem_without_an_answer_is_not_a_wrong_one():
+    """Of 4 · 2 answered responses, half of them right: ±1 for each, whatever is beside them."""
+    one, _ = batch()
+    known = one.rollouts.group < 2
+    right = torch.tensor([1.0, 0.0] * 6)[:, None] * one.rollouts.mask
+    for name in ("reinforce_pp", "reinforce_pp_baseline"):
+        config = composed([f"advantage={name}"])
+        made, _ = BaselineEstimator(config).estimate(one, [Returns(right, known, 1.0, name)])
+        assert (made[~known] == 0).all()
+        of = made[known][one.rollouts.mask[known]]
+        assert of.mean().abs() < 1e-5 and of.std() == pytest.approx(1, abs=1e-4)
+
+
+EXPERIMENTS = sorted(str(p.relative_to(CONF / "experiment").with_suffix("")) for p in CONF.glob("experiment/**/*.yaml"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_has_published_values_or_is_refused(name):
+    made = composes(["recipe=paper", f"experiment={name}"])
+    if name.startswith(("table1/", "ingredients/")):  # of the paper itself
+        assert isinstance(made, Config) and made.train.learning_rate in (5e-7, 1e-6), made
+    else:
+        assert isinstance(made, str) and "this experiment is of the embedded world" in made, made
+
+
+def test_values_of_a_method_at_the_scale_of_the_paper():
+    prime, dapo = (composed(["recipe=paper", f"method={name}"]) for name in ("prime", "dapo"))
+    assert prime.reward.implicit is not None and prime.reward.implicit.learning_rate == 1e-6
+    assert prime.train.learning_rate == 5e-7, "PRIME's script"
+    assert dapo.reward.overlong is not None and dapo.reward.overlong.window == 1638, "a fifth of 8192"
+    gae = composed(["recipe=paper", "reward=verifiable", "advantage=gae"]).advantage
+    assert (gae.critic.learning_rate, gae.critic.value_clip, gae.lam) == (1e-5, 0.5, 1.0), "verl"
+
+
+def test_a_kept_step_can_be_scored():
+    kept = composed(["recipe=paper", "score.checkpoints=[100,last]"])
+    assert kept.score.folders == ("step100", "last")
+    trained = [plan(composed(["train.keep_every=2", f"score.checkpoints=[{n},last]"]))["train"].address for n in (2, 4)]
+    assert trained[0] == trained[1], "another step costs no training"
+    with pytest.raises(ConfigError, match="names step 70, and the policies that stay are the multiples of"):
+        composed(["recipe=paper", "score.checkpoints=[70]"])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -32,23 +33,33 @@ def compared(
 ) -> Float[Tensor, "batch token"]:
     """``A = Σ_i w_i·A_i``: each reward less its own estimator's baseline, and 0 of a reward that is not known.
 
-    A response whose problem has no answer has no outcome part: not a wrong answer, no signal. A penalty is one of the
-    rewards; the verl release has one baseline for all rewards, the OpenRLHF release none for it.
+    A response whose problem has no answer has no outcome part: not a wrong answer, no signal. Outcomes are compared
+    among the responses that have one, also by estimators that look at the whole batch. A penalty is one of the rewards;
+    the verl release has one baseline for all rewards, the OpenRLHF release none for it.
     """
 
     def less_baseline(one: Returns) -> Float[Tensor, "batch token"]:
-        if one.estimator == "none":
-            return one.values
-        estimator = advantage_estimator(one.estimator)
-        return estimator(one.values, rollouts.mask, rollouts.group, steps, max_tokens=max_tokens)
+        rows, made = one.known.nonzero().squeeze(1), one.values * one.known[:, None]
+        if one.estimator != "none" and len(rows):
+            those = (one.values[rows], rollouts.mask[rows], rollouts.group[rows], steps.rows(rows))
+            made[rows] = advantage_estimator(one.estimator)(*those, max_tokens=max_tokens)
+        return made
 
-    parts = [one.weight * (less_baseline(one) * one.known[:, None]) for one in returns]
+    parts = [one.weight * less_baseline(one) for one in returns]
     return sum(parts[1:], start=parts[0])
 
 
+def as_one(returns: Sequence[Returns], estimator: str) -> Returns:
+    """The weighted sum of all rewards as a single one: what verl's and OpenRLHF's estimators normalise.
+
+    A reward that is not known adds nothing.
+    """
+    return Returns(total(returns), torch.stack([one.known for one in returns]).any(dim=0), 1.0, estimator)
+
+
 def total(returns: Sequence[Returns]) -> Float[Tensor, "batch token"]:
-    """``G = Σ_i w_i·G_i``: the one sum that a critic foretells."""
-    weighted = [one.weight * one.values for one in returns]
+    """``G = Σ_i w_i·G_i``: the one sum that a critic foretells; a reward that is not known adds nothing."""
+    weighted = [one.weight * one.values * one.known[:, None] for one in returns]
     return sum(weighted[1:], start=weighted[0])
 
 

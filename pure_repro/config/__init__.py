@@ -17,7 +17,7 @@ from pure_repro.config.filter import Filter, Prof, Unfiltered
 from pure_repro.config.grading import Grading
 from pure_repro.config.launch import Torchrun
 from pure_repro.config.macro import MacroActions
-from pure_repro.config.model import Model, Pretrained, Tiny, Weights
+from pure_repro.config.model import Adapter, Model, Pretrained, Tiny, Weights
 from pure_repro.config.objective import Dpo, ExpoGrpo, Kl, Objective, PolicyGradient, Positives, Preference, Treg
 from pure_repro.config.prm import (
     Critique,
@@ -38,5 +38,5 @@ from pure_repro.config.rollout import HfRollout, Rollout, VllmRollout
 from pure_repro.config.run import Config
 from pure_repro.config.score import Score
 from pure_repro.config.track import Track
-from pure_repro.config.train import LOGITS_AT_ONCE, Train, Zero
+from pure_repro.config.train import LOGITS_AT_ONCE, REDUCED_AT_ONCE, Train, Zero
 from pure_repro.config.watch import Alarm, Watch

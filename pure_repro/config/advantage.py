@@ -40,6 +40,7 @@ class Compared(Strict):
     whiten: bool
     whiten_eps: Positive
     mask_step_ends: bool
+    streams: Literal["each", "sum"]  # each reward stream by its own estimator, or their sum by the first
 
 
 class Critic(Strict):

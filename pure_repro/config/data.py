@@ -56,17 +56,17 @@ class Embedded(Strict):
 
 
 class Mathematics(Strict):
-    """Problems of competition mathematics in the layout that PURE ships: a JSON list."""
+    """Problems with answers in a file: a JSON list, as PURE ships one, or JSON Lines, with named columns."""
 
-    name: Literal["math_8k_879", "math_lv3to5"]
+    name: Literal["math_8k_879", "math_lv3to5", "local"]
     path: FileOrHub  # a file, or the hub id of a data set
     file: Annotated[str | None, Means.ADDRESS]  # the file in that data set
     revision: str | None  # its commit
     question: str  # columns
     answer: str
     hidden_answer: str | None  # the column of answers that the mixed arm does not see; "null" there is no answer
-    train_problems: Count  # checked on loading, as the next
-    answered_problems: Count
+    train_problems: Count | None  # checked on loading, as the next; null: as many as there are
+    answered_problems: Count | None
     answered_by: Literal["file", "draw"]  # which problems have their answer where reward.answered_share is in between
     prompt: str
     on_overlap: Literal["warn", "drop", "stop"]  # where a training problem is one of validation or score, too
@@ -75,6 +75,8 @@ class Mathematics(Strict):
     @model_validator(mode="after")
     def problem_has_its_place(self) -> "Mathematics":
         """The prompt holds the problem, and the policy is validated by the prompt it is trained with."""
+        if self.path == "???":
+            raise ValueError("path is missing: name a file of JSON or JSON Lines")
         if "{question}" not in self.prompt:
             raise ValueError(f"prompt={self.prompt!r} lacks the place for the problem, {{question}}")
         for one in self.validation:

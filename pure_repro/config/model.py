@@ -54,6 +54,13 @@ class Weights(Strict):
     dtype: Literal["float32", "bfloat16"]
 
 
+class Adapter(Strict):
+    """A low-rank adapter beside every linear layer but the output layer, which learns in the place of the weights."""
+
+    rank: Count
+    alpha: Count  # its change of a layer counts alpha / rank times
+
+
 class Pretrained(Weights):
     """A model that somebody else trained. There is nothing to fit first."""
 
@@ -61,6 +68,7 @@ class Pretrained(Weights):
     kind: Literal["pretrained"]
     context: Count  # tokens of prompt and response together
     stop: tuple[str, ...] | None  # tokens that end a response; null: those that the folder itself names
+    adapter: Adapter | None  # null: all weights learn
 
     @model_validator(mode="after")
     def path_is_given(self) -> "Pretrained":

@@ -225,7 +225,7 @@ def filter_can_be_met(config: Choices) -> str | None:
             f"filter.low={chosen.low:g} and filter.high={chosen.high:g} hold no share of "
             f"train.samples_per_prompt={samples} responses: take a wider band"
         )
-    if drawn > config.data.train_problems:
+    if config.data.train_problems is not None and drawn > config.data.train_problems:
         return (
             f"train.prompts_per_step × filter.max_rounds = {train.prompts_per_step} × {chosen.max_rounds} = {drawn} "
             f"exceeds data.train_problems={config.data.train_problems}"

@@ -96,7 +96,7 @@ class Config(Choices):
     @model_validator(mode="after")
     def steps_have_different_problems(self) -> "Config":
         """No problem is twice in a step."""
-        if self.train.prompts_per_step > self.data.train_problems:
+        if self.data.train_problems is not None and self.train.prompts_per_step > self.data.train_problems:
             raise ValueError(
                 f"train.prompts_per_step={self.train.prompts_per_step} exceeds "
                 f"data.train_problems={self.data.train_problems}"
@@ -145,11 +145,31 @@ class Config(Choices):
         return self
 
     @model_validator(mode="after")
+    def adapters_have_one_process(self) -> "Config":
+        """What an adapter leaves to learn needs no sharding."""
+        if isinstance(self.model, Pretrained) and self.model.adapter and self.train.deepspeed:
+            raise ValueError(f"model.adapter learns in one process, and train={self.train.name}: take train=local")
+        return self
+
+    @model_validator(mode="after")
+    def scored_steps_are_kept(self) -> "Config":
+        """A step that is scored leaves its policy behind."""
+        train = self.train
+        for step in (one for one in self.score.checkpoints if isinstance(one, int)):
+            if train.keep_every is None or step % train.keep_every or step > train.steps:
+                kept = f"the multiples of train.keep_every={train.keep_every} up to train.steps={train.steps}"
+                raise ValueError(
+                    f"score.checkpoints names step {step}, and the policies that stay are "
+                    f"{kept if train.keep_every else 'none but chosen and last: set train.keep_every'}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def chosen_is_chosen_by_something(self) -> "Config":
         """Without validation problems no checkpoint is better than another."""
         if isinstance(self.data, Mathematics) and not self.data.validation and "chosen" in self.score.checkpoints:
             raise ValueError(
-                f"score.checkpoints=[{','.join(self.score.checkpoints)}] wants the best validated checkpoint and "
+                f"score.checkpoints=[{','.join(self.score.folders)}] wants the best validated checkpoint and "
                 "data.validation is empty: take score.checkpoints=[last]"
             )
         return self

@@ -22,7 +22,8 @@ class Score(Strict):
     temperature: Positive
     top_p: Annotated[float, Field(gt=0, le=1)]
     max_new_tokens: Count
-    checkpoints: Annotated[tuple[Literal["chosen", "last"], ...], Field(min_length=1)]
+    sampler: Literal["hf", "rollout"]  # who draws: the model itself, or whoever samples in training
+    checkpoints: Annotated[tuple[Literal["chosen", "last"] | Count, ...], Field(min_length=1)]
 
     @property
     def embedded(self) -> tuple[TestSet, ...]:
@@ -32,6 +33,11 @@ class Score(Strict):
     def prompt_of(self, benchmark: Benchmark) -> str:
         """The template that puts the problems of a set."""
         return (benchmark.prompt if isinstance(benchmark, Published) else None) or self.prompt
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where the policies that are scored lie in the folder of a training."""
+        return tuple(one if isinstance(one, str) else f"step{one}" for one in self.checkpoints)
 
     @model_validator(mode="after")
     def sets_are_told_apart(self) -> "Score":

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pure_repro.config.base import Count, NonNegative, Positive, Rate, Strict
 
 LOGITS_AT_ONCE = 2**25  # train.chunked_logprobs: 128 MiB in float32; few enough to stay small, enough to keep busy
+REDUCED_AT_ONCE = 500_000_000  # gradients of a bucket that ranks reduce together: DeepSpeed's own number
 
 
 class Zero(Strict):
@@ -38,7 +39,7 @@ class Train(Strict):
     beta2: Rate
     weight_decay: NonNegative
     max_grad_norm: Positive
-    attention: Literal["eager", "sdpa", "flash_attention_2"]
+    attention: Literal["eager", "sdpa", "flash_attention_2", "varlen"]
     gradient_checkpointing: bool
     packing: bool  # responses one after the other instead of padded
     chunked_logprobs: bool  # logits of a few tokens at a time, computed again in the backward pass
@@ -48,6 +49,7 @@ class Train(Strict):
     validate_every: Count
     checkpoint_every: Count
     rollouts_every: Count
+    keep_every: Count | None  # the policy of every so many steps stays, to be scored later; null: none does
 
     @model_validator(mode="after")
     def compiled_layers_hold_their_weights(self) -> "Train":

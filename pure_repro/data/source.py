@@ -32,8 +32,8 @@ def training(data: Embedded | Mathematics, seed: int) -> Training:
     path = local(data)
     if not path.exists():
         raise ConfigError(
-            f"data.path={path} cannot be read, as it is not there: name the file 8k_math_879_answers.json of "
-            "github.com/CJReinforce/PURE"
+            f"data.path={path} cannot be read, as it is not there: name a file of problems, as is "
+            "8k_math_879_answers.json of github.com/CJReinforce/PURE"
         )
     try:
         return of_rows(list_or_lines(path), data)
@@ -55,8 +55,8 @@ def of_rows(rows: Rows, data: Mathematics) -> Training:
         problems.append(problem)
         if told is not None:
             answered.add(problem.id)
-    found = (len(problems), len(answered))
-    if found != (data.train_problems, data.answered_problems):
+    found, meant = (len(problems), len(answered)), (data.train_problems, data.answered_problems)
+    if any(count is not None and count != there for there, count in zip(found, meant, strict=True)):
         raise ConfigError(
             f"{data.path} holds {found[0]} problems and answers {found[1]} of them: data.train_problems="
             f"{data.train_problems} and data.answered_problems={data.answered_problems} are meant"

@@ -103,10 +103,3 @@ def lines_of(path: Path) -> int:
     """How many lines a file has."""
     with path.open("rb") as file:
         return sum(1 for _ in file)
-
-
-def peak_gigabytes(config: Config) -> float:
-    """Memory of the largest stage; a pretrained model's is at least its weights'."""
-    if isinstance(config.model, Tiny):
-        return PEAK_GIGABYTES
-    return 1 + parameters(config.model) * {"float32": 4, "bfloat16": 2}[config.model.dtype] / 1e9

@@ -28,15 +28,25 @@ GRACE = 30  # seconds that a group has to end itself
 
 
 def run_group(config: Config, stages: dict[str, StageRun], launch: Torchrun) -> None:
-    """Run the stages in a group of processes, this machine's share of it; returns when all are done.
+    """Run the stages in groups of processes, this machine's share of them; returns when all are done.
 
-    Raises ``Failure`` when the group breaks. Whatever ends this process ends the group too.
+    The score has a group of its own: a process that has trained keeps memory that the score needs. Raises ``Failure``
+    when a group breaks. Whatever ends this process ends the group too.
     """
     last = list(stages.values())[-1]
     frozen = freeze(config, last.folder)
-    work = ["-m", "pure_repro.launch.worker", str(frozen)]
+    for names in ([name for name in stages if name != "score"], [name for name in stages if name == "score"]):
+        if not all(stages[name].finished for name in names):
+            run_some(config, launch, f"{last.address}-{names[-1]}", [str(frozen), *names])
+
+
+def run_some(config: Config, launch: Torchrun, meets_as: str, words: list[str]) -> None:
+    """One group: the workers' words are the frozen configuration and some stages."""
     agent = subprocess.Popen(
-        [sys.executable, "-m", "pure_repro.launch.agent", *meeting(launch, last.address), *work],
+        [
+            *(sys.executable, "-m", "pure_repro.launch.agent", *meeting(launch, meets_as)),
+            *("-m", "pure_repro.launch.worker", *words),
+        ],
         env=os.environ | {PARENT: str(os.getpid()), ADDRESSES: json.dumps(addresses(config))},
         start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the group in order
     )

@@ -71,6 +71,9 @@ def made_of(config: Config, stage: str) -> dict:
         for one in [*values["score"]["benchmarks"], *values["data"].get("validation", [])]:
             if "digest" in one:
                 one["content"] = file_digest(config.score.data_dir / f"{one['name']}.jsonl")
+    if config.prompt.chat:  # the same words in another frame
+        for group in ("data", "score"):
+            values[group]["prompt"] = {"chat": values[group]["prompt"]}
     if stage != "train":  # what it trains on changes no base, no reward model and no score
         for key in ("train_difficulty", "on_overlap"):
             values["data"].pop(key, None)
@@ -129,13 +132,15 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
     if config.watch.on_alarm == "warn":  # an alarm that only warns changes nothing
         for key in ("alarms", "window", "on_alarm"):
             del values["watch"][key]
+    if isinstance(config.model, Pretrained) and config.model.adapter:
+        start = start | {"adapter": values["model"]["adapter"]}
     if isinstance(config.objective, Preference):  # pairs have no advantages
         keys.remove("advantage")
     elif config.objective.clip_high == config.objective.clip:
         del values["objective"]["clip_high"]
     if config.reward.process_weight > 0 or (config.contrast and isinstance(config.credit, TregWeights)):
         keys.append("credit")
-    elif isinstance(config.advantage, Compared):
+    elif isinstance(config.advantage, Compared) and config.advantage.streams == "each":
         del values["advantage"]["name"]
     if config.reward.judge is not None:
         values["reward"]["judge"] = judged_by(config.reward.judge)
@@ -151,6 +156,8 @@ def _score(config: Config, values: dict[str, Any], start: dict[str, Any]) -> dic
     if "train" not in config.stages:
         del values["score"]["checkpoints"]
     del values["score"]["data_dir"], values["grading"]["workers"]
+    if config.score.sampler == "rollout":
+        values["score"]["sampler"] = config.rollout.name
     keys = ["score", "grading", *(["data"] if config.score.embedded else [])]
     return {key: values[key] for key in keys} | start
 

@@ -6,47 +6,19 @@ Cells, memory per rank by component, disk, tokens and GPU-hours, from the compos
 
 import sys
 from dataclasses import dataclass
-from itertools import combinations
-from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pure_repro.config import (
-    LOGITS_AT_ONCE,
-    Config,
-    ConfigError,
-    FitPrm,
-    Mathematics,
-    PolicyGradient,
-    Pretrained,
-    PretrainedPrm,
-    Published,
-    Torchrun,
-    VllmRollout,
-)
-from pure_repro.launch import EXPERIMENTS, memory
+from pure_repro.config import Config, ConfigError, Mathematics, PolicyGradient, Published, VllmRollout
+from pure_repro.launch import EXPERIMENTS
 from pure_repro.launch.compose import composed
-from pure_repro.launch.memory import Engine, Memory
-from pure_repro.launch.plan import uses_prm
-from pure_repro.launch.shapes import Shape, shape_of
-
-GIB = 2**30
-BYTES = {"float32": 4, "bfloat16": 2}
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """Memory of one GPU in bytes, and the share of it that is planned with."""
-
-    size: int | float
-    usable: int | float
-
-    @property
-    def room(self) -> int | float:
-        """Bytes that a run may take."""
-        return self.size * self.usable
+from pure_repro.launch.machine import GIB, Machine
+from pure_repro.launch.memory import GRAPHS
+from pure_repro.launch.needs import beyond_positions, disk_of
+from pure_repro.launch.preflight import Preflight, gib, preflight, refusal
+from pure_repro.launch.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -119,202 +91,70 @@ def gpu_hours(
     return seconds / 3600 / (1 - idle)
 
 
-def engine_of(config: Config, policy: Shape) -> Engine:
-    """How a rank of the run trains, on a device that computes in bfloat16."""
-    train, zero = config.train, config.train.deepspeed
-    logit_tokens = (
-        max(LOGITS_AT_ONCE // policy.vocabulary, 1) if train.chunked_logprobs else train.tokens_per_microbatch
-    )
-    return Engine(
-        ranks=config.launch.ranks,
-        zero_stage=zero.stage if zero else 0,
-        offload_optimizer=zero is not None and zero.offload_optimizer,
-        value_bytes=2 if zero and zero.stage else 4,
-        gradient_checkpointing=train.gradient_checkpointing,
-        tokens_per_microbatch=train.tokens_per_microbatch,
-        logit_tokens=logit_tokens,
-    )
-
-
-def memory_of(config: Config, policy: Shape, prm: Shape | None, gpu: Gpu) -> Memory:
-    """One rank's memory.
-
-    Every response that the rank samples is in its cache at full length, the worst case. An engine of vLLM takes the
-    share of the GPU that it is given, ``rollout.gpu_memory``, however much it samples: its cache is what the weights
-    leave of it.
-    """
-    train, rollout, engine = config.train, config.rollout, engine_of(config, policy)
-    assert isinstance(config.model, Pretrained)
-    of_policy = BYTES[config.model.dtype]
-    of_prm = BYTES[config.prm.dtype] if isinstance(config.prm, PretrainedPrm) else 4  # one fitted here is float32
-    reference = policy if config.objective.reads_reference else None
-    read = [(shape, size) for shape, size in ((prm, of_prm), (reference, of_policy)) if shape is not None]
-    if isinstance(rollout, VllmRollout):
-        engine_weights = policy.parameters * BYTES["bfloat16"]
-        kv_cache = max(int(rollout.gpu_memory * gpu.size) - engine_weights, 0)
-    else:
-        own = -(-train.prompts_per_step * train.samples_per_prompt // engine.ranks)
-        length = (rollout.max_prompt_tokens or 0) + rollout.max_new_tokens
-        engine_weights, kv_cache = 0, memory.kv_cache(policy, own, length, engine.value_bytes)
-    return Memory(
-        weights=memory.weights(policy, engine) + memory.gathered(policy, engine),
-        gradients=memory.gradients(policy, engine),
-        optimizer=0 if engine.offload_optimizer else memory.optimizer(policy, engine),
-        activations=memory.activations(policy, engine),
-        kv_cache=kv_cache,
-        engine_weights=engine_weights,
-        sampler_weights=policy.parameters * engine.value_bytes if engine.zero_stage >= 3 else 0,
-        prm=0 if prm is None else prm.parameters * of_prm,
-        reference=0 if reference is None else policy.parameters * of_policy,
-        scoring=max((memory.scoring(shape, train.tokens_per_microbatch, size) for shape, size in read), default=0),
-        offload=train.offload == "cpu",
-    )
-
-
-def least_share(config: Config, policy: Shape, gpu: Gpu) -> float:
-    """The share of a GPU that holds an engine's weights and one response as long as the context, in hundredths.
-
-    With less vLLM does not start.
-    """
-    needed = policy.parameters * BYTES["bfloat16"] + memory.kv_cache(policy, 1, config.model.context, BYTES["bfloat16"])
-    return ceil(100 * needed / gpu.size) / 100
-
-
-def fits(config: Config, policy: Shape, prm: Shape | None, gpu: Gpu) -> bool:
-    """Whether a run has room in every phase, and the engine that samples, where there is one, in its share."""
-    rollout = config.rollout
-    if isinstance(rollout, VllmRollout) and rollout.gpu_memory < least_share(config, policy, gpu):
-        return False
-    return memory_of(config, policy, prm, gpu).peak <= gpu.room
-
-
-def disk(policy: Shape, checkpoints: int) -> int:
-    """``14·P`` of the state that a run goes on from (2 weights, 12 optimizer), ``2·P`` of each policy it leaves."""
-    return policy.parameters * (14 + 2 * checkpoints)
-
-
-def remedies(config: Config, policy: Shape, prm: Shape | None, gpu: Gpu) -> list[str]:
-    """Keys that make a run fit, cheapest first: each by itself, or where none does, two together."""
-    train, zero, rollout = config.train, config.train.deepspeed, config.rollout
-    assert isinstance(config.launch, Torchrun)
-    tokens, nodes = train.tokens_per_microbatch // 2, 2 * config.launch.nnodes
-    tried: dict[str, dict[str, dict[str, Any]]] = {
-        f"train.tokens_per_microbatch={tokens}": {"train": {"tokens_per_microbatch": tokens}},
-        "train.offload=cpu": {"train": {"offload": "cpu"}},
-    }
-    if zero and zero.stage == 2:
-        tried["train=deepspeed_zero3"] = {"train": {"deepspeed": zero.model_copy(update={"stage": 3})}}
-    if zero and zero.stage:
-        offloaded = zero.model_copy(update={"offload_optimizer": True})
-        tried["train.deepspeed.offload_optimizer=true"] = {"train": {"deepspeed": offloaded}}
-    tried[f"launch.nnodes={nodes} launch.rdzv_endpoint=host:port"] = {"launch": {"nnodes": nodes}}
-    if isinstance(rollout, VllmRollout):
-        made = memory_of(config, policy, prm, gpu)
-        left = gpu.room - (made.phases["sample"] - made.engine_weights - made.kv_cache)
-        share = max(floor(100 * left / gpu.size) / 100, least_share(config, policy, gpu))
-        tried[f"rollout.gpu_memory={share}"] = {"rollout": {"gpu_memory": share}}
-    else:
-        length = rollout.max_new_tokens // 2
-        tried[f"rollout.max_new_tokens={length}"] = {"rollout": {"max_new_tokens": length}}
-
-    def fits_with(*keys: str) -> bool:
-        changed = config
-        for group, values in (item for key in keys for item in tried[key].items()):
-            changed = changed.model_copy(update={group: getattr(changed, group).model_copy(update=values)})
-        return changed != config and fits(changed, policy, prm, gpu)
-
-    alone = [key for key in tried if fits_with(key)]
-    return alone or [" ".join(two) for two in combinations(tried, 2) if fits_with(*two)]
-
-
-def gib(size: int | float) -> str:
-    """Bytes as GiB.
-
-    >>> gib(3 * 2**29)
-    '1.5'
-    """
-    return f"{size / GIB:.1f}"
-
-
 @dataclass(frozen=True)
 class Cell:
     """One cell of the table and its price."""
 
     name: str
-    config: Config
-    policy: Shape
-    prm: Shape | None
-    memory: Memory
+    preflight: Preflight
     tokens: Tokens
     operations: dict[str, float]
     hours: int | float
     disk: int
 
 
-def prm_shape(config: Config) -> Shape | None:
-    """The sizes of the reward model that a training reads, if it reads one."""
-    if not isinstance(config.prm, PretrainedPrm | FitPrm) or not uses_prm(config) or "train" not in config.stages:
-        return None
-    return shape_of(config.prm.path)
-
-
-def gpu_of(scale: dict[str, Any]) -> Gpu:
-    """One of the GPUs of a scale."""
-    return Gpu(scale["hardware"]["gibibytes"] * GIB, scale["hardware"]["usable"])
+def machine_of(scale: dict[str, Any]) -> Machine:
+    """A machine of a scale; what is not a GPU's is not planned with."""
+    hardware = scale["hardware"]
+    size = hardware["gibibytes"] * GIB
+    return Machine(hardware["gpus"], size, hardware["name"], None, float("inf"), float("inf"), hardware["usable"])
 
 
 def priced(name: str, words: list[str], scale: dict[str, Any]) -> Cell:
     """The price of a run; raises ``ConfigError`` where it does not compose or its sizes are not known."""
     config = composed(words)
-    assert isinstance(config.model, Pretrained)
-    try:
-        policy = shape_of(config.model.path)
-        prm = prm_shape(config)
-    except LookupError as error:
-        raise ConfigError(str(error.args[0])) from error
+    run = preflight(config, machine_of(scale))
+    assert run is not None  # a table at another scale is of pretrained models
     given = scale["assumptions"]
     tokens = tokens_of(config, given["prompt_tokens"], given["response_tokens"])
-    work = operations(config, tokens, policy, prm, config.train.gradient_checkpointing)
+    work = operations(config, tokens, run.models.policy, run.models.prm, config.train.gradient_checkpointing)
     hours = gpu_hours(work, scale["hardware"]["teraflops"], given, given["idle"])
-    kept = len(config.score.checkpoints) if "train" in config.stages else 0
-    held = disk(policy, kept) if kept else 0
-    return Cell(name, config, policy, prm, memory_of(config, policy, prm, gpu_of(scale)), tokens, work, hours, held)
+    return Cell(name, run, tokens, work, hours, disk_of(config, run.models.policy))
 
 
 def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:
     """The plan as text: cells, memory, what does not fit, disk, tokens, hours, assumptions."""
     hardware, given = scale["hardware"], scale["assumptions"]
-    gpu = gpu_of(scale)
-    lines = [
-        f"{len(cells)} cells on {hardware['name']}; {gib(gpu.room)} of {gib(gpu.size)} GiB a GPU are planned with",
-        "",
-    ]
+    machine = machine_of(scale)
+    lines = [f"{len(cells)} cells on {machine.words}, of which {gib(machine.room(1))} are planned with", ""]
     lines.append(f"{'cell':<34}{'steps':>6}{'M tokens':>10}{'GPU-hours':>11}{'disk GB':>9}{'peak GiB':>10}")
-    fitting = {cell.name: fits(cell.config, cell.policy, cell.prm, gpu) for cell in cells}
     for cell in cells:
-        steps = cell.config.train.steps if "train" in cell.config.stages else 0
+        run = cell.preflight
         millions = (cell.tokens.read + cell.tokens.checked) / 1e6
-        peak = gib(cell.memory.peak) + ("  " if fitting[cell.name] else " !") if steps else "–  "
+        peak = (gib(run.memory.peak) + (" !" if any(run.shortages()) else "  ")) if run.trains else "–  "
+        steps = run.config.train.steps if run.trains else 0
         lines.append(f"{cell.name:<34}{steps:>6}{millions:>10.0f}{cell.hours:>11.1f}{cell.disk / 1e9:>9.0f}{peak:>12}")
     total, held = sum(cell.hours for cell in cells), sum(cell.disk for cell in cells)
     lines.append(f"{'all':<34}{'':>6}{'':>10}{total:>11.1f}{held / 1e9:>9.0f}")
     lines += ["", "Memory of one rank in GiB, by component; phases follow each other, and the fullest counts:", ""]
-    names = [name for name in Memory.__dataclass_fields__ if name != "offload"]
-    lines.append(f"{'cell':<34}" + "".join(f"{name.replace('_', ' '):>16}" for name in names))
-    trained = [cell for cell in cells if "train" in cell.config.stages]
+    trained = [cell for cell in cells if cell.preflight.trains]
+    names = [name for name, size in vars(trained[0].preflight.memory).items() if not isinstance(size, bool)]
+    lines.append(f"{'cell':<34}" + "".join(f"{name.replace('_', ' '):>17}" for name in names))
     for cell in trained:
-        lines.append(f"{cell.name:<34}" + "".join(f"{gib(getattr(cell.memory, name)):>16}" for name in names))
-    lines += ["", *too_large(trained, gpu), *beyond_positions(trained), ""]
+        sizes = vars(cell.preflight.memory)
+        lines.append(f"{cell.name:<34}" + "".join(f"{gib(sizes[name]):>17}" for name in names))
+    stretched = {run.config.model.name: beyond_positions(run.config, run.models.policy) for run in runs_of(trained)}
+    lines += ["", *too_large(cells), *filter(None, stretched.values()), ""]
     sleeping = (
-        "rollout=vllm: its engine has rollout.gpu_memory of a GPU for weights and cache in phase sample, and nothing "
-        "in the others, while it sleeps; CUDA graphs are not counted."
+        "rollout=vllm: its engine has rollout.gpu_memory of a GPU for weights, work and cache in phase sample, and "
+        f"nothing in the others, while it sleeps; its CUDA graphs are planned with {gib(GRAPHS)} GiB."
     )
-    asleep = [sleeping] if any(isinstance(cell.config.rollout, VllmRollout) for cell in trained) else []
+    asleep = [sleeping] if any(isinstance(run.config.rollout, VllmRollout) for run in runs_of(trained)) else []
     ratio = scale["anchor"]["gpu_hours"] / anchor.hours
     lines += [
         "Tokens = steps × prompts × samples × (prompt + response), and the responses of validation and score.",
         *asleep,
-        "Disk = 14·P bytes of state to go on from, 2·P of each policy that is left; P parameters.",
+        "Disk = 2 × 14·P bytes of state (the old one goes once the new one is whole), 2·P of each policy that is left.",
         "GPU-hours = Σ operations / (peak × share) / 3600 / (1 − idle); a token costs 2M forward and 4M backward.",
         f"Assumed: {', '.join(f'{name} {value}' for name, value in given.items())}; {hardware['teraflops']} TFLOP/s.",
         f"Against a measured run ({' '.join(scale['anchor']['overrides'])}): {scale['anchor']['gpu_hours']} GPU-hours "
@@ -324,44 +164,15 @@ def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def too_large(cells: list[Cell], gpu: Gpu) -> list[str]:
+def runs_of(cells: list[Cell]) -> list[Preflight]:
+    """The preflights of some cells."""
+    return [cell.preflight for cell in cells]
+
+
+def too_large(cells: list[Cell]) -> list[str]:
     """A sentence for every cell that does not fit, with the keys that would make it fit."""
-    lines = []
-    for cell in cells:
-        if fits(cell.config, cell.policy, cell.prm, gpu):
-            continue
-        phases, rollout = cell.memory.phases, cell.config.rollout
-        why = f"phase {max(phases, key=phases.__getitem__)} needs {gib(cell.memory.peak)} GiB of {gib(gpu.room)}"
-        if cell.memory.peak <= gpu.room:
-            assert isinstance(rollout, VllmRollout)
-            why = (
-                f"rollout.gpu_memory={rollout.gpu_memory} is too little for {gib(cell.memory.engine_weights)} GiB of "
-                f"weights and one response of model.context={cell.config.model.context}"
-            )
-        keys = remedies(cell.config, cell.policy, cell.prm, gpu)
-        what = (
-            f"{' or '.join(keys)} would fit"
-            if keys
-            else "no two keys are enough: take more ranks and shorter responses"
-        )
-        lines.append(f"{cell.name} does not fit: {why}; {what}")
-    return lines or [f"Every cell fits into {gib(gpu.room)} GiB a GPU."]
-
-
-def beyond_positions(cells: list[Cell]) -> list[str]:
-    """A sentence for every model whose responses are longer than the positions it was trained on."""
-    lines = {}
-    for cell in cells:
-        assert isinstance(cell.config.model, Pretrained)
-        known, rollout = cell.policy.positions, cell.config.rollout
-        wanted = (rollout.max_prompt_tokens or 0) + rollout.max_new_tokens
-        if wanted > known:
-            room = known - (rollout.max_prompt_tokens or 0)
-            lines[cell.config.model.name] = (
-                f"{cell.config.model.name} was trained on {known} positions and is asked for {wanted}: "
-                f"rollout.max_new_tokens={room} stays within"
-            )
-    return list(lines.values())
+    lines = [f"{cell.name}: {reason}" for cell in cells if (reason := refusal(cell.preflight))]
+    return lines or ["Every cell fits."]
 
 
 def main(words: list[str]) -> int:

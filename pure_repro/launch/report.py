@@ -3,25 +3,25 @@
 import json
 
 from pure_repro.config import Config
-from pure_repro.launch.estimate import minutes, peak_gigabytes
+from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun
+from pure_repro.launch.preflight import Preflight, report
 
 
-def announce(config: Config, stages: dict[str, StageRun]) -> None:
-    """Print the plan: a line a stage, then the sum."""
+def announce(config: Config, stages: dict[str, StageRun], fit: Preflight | None) -> None:
+    """Print the plan: a line a stage, then the time of a model that is made here, or what another needs."""
     total = 0.0
     for name, stage in stages.items():
-        if stage.finished:
-            print(f"  {name:<6} reused   {stage.folder}")
-        else:
-            estimate = minutes(config, name)
-            total += estimate
-            print(f"  {name:<6} {estimate:5.1f} min {stage.folder}")
+        estimate = 0.0 if stage.finished or fit is not None else minutes(config, name)
+        total += estimate
+        when = "reused" if stage.finished else "" if fit is not None else f"{estimate:5.1f} min"
+        print(f"  {name:<6} {when:<9} {stage.folder}")
     if total:
         print(
-            f"About {total:.1f} minutes on one core and {peak_gigabytes(config):.1f} GB of memory "
-            "(on the reference machine)."
+            f"About {total:.1f} minutes on one core and {PEAK_GIGABYTES:.1f} GB of memory (on the reference machine)."
         )
+    if fit is not None and not all(stage.finished for stage in stages.values()):
+        print(report(fit))
 
 
 def conclude(config: Config, stages: dict[str, StageRun]) -> None:

@@ -4,7 +4,9 @@ import os
 
 from pure_repro.config import Config
 from pure_repro.launch.failure import Failure
+from pure_repro.launch.machine import this_machine
 from pure_repro.launch.plan import StageRun, plan
+from pure_repro.launch.preflight import preflight, require_fit
 from pure_repro.launch.report import announce, conclude
 from pure_repro.track.follow import tracked
 
@@ -23,7 +25,10 @@ def prepared(config: Config) -> dict[str, StageRun]:
 
 def run(config: Config, stages: dict[str, StageRun]) -> None:
     """Say what will happen, run the stages that are not finished, say where the results are."""
-    announce(config, stages)
+    fit = preflight(config, this_machine(config.store))
+    announce(config, stages, fit)
+    if not all(stage.finished for stage in stages.values()):
+        require_fit(fit)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
     with tracked({name: stage.folder for name, stage in stages.items()}, config.track):
         if config.launch.name == "inline":

@@ -5,13 +5,23 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import yaml
 
-from pure_repro.config import Config, ConfigError, EmbeddedPrm, FitPrm, ImplicitPrm, Pretrained, PretrainedPrm
+from pure_repro.config import (
+    STAGES,
+    Config,
+    ConfigError,
+    EmbeddedPrm,
+    FitPrm,
+    ImplicitPrm,
+    Pretrained,
+    PretrainedPrm,
+    Published,
+)
 from pure_repro.data.source import digests
 from pure_repro.judge.judges import JudgeSilent
 from pure_repro.launch.failure import Failure, first_line
@@ -26,6 +36,8 @@ from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.manifest import environment, locked, write_json
 
 SMALLEST_ROOM = 2**16  # bytes; a disk with less is full, whatever an error says
+SHARED = ("train", "score")  # stages that all ranks do together
+LOOK_EVERY = 0.2  # seconds
 
 
 def run_here(config: Config, stages: dict[str, StageRun]) -> None:
@@ -33,12 +45,13 @@ def run_here(config: Config, stages: dict[str, StageRun]) -> None:
     run_stages(config, stages, ALONE)
 
 
-def run_stages(config: Config, stages: dict[str, StageRun], ranks: Ranks) -> None:
-    """Bring every stage to its end. Raises ``Failure`` where one cannot."""
+def run_stages(config: Config, stages: dict[str, StageRun], ranks: Ranks, only: Sequence[str] = STAGES) -> None:
+    """Bring every stage, or those named in ``only``, to its end. Raises ``Failure`` where one cannot."""
     folders = {name: stage.folder for name, stage in stages.items()}
     try:
-        for stage in stages.values():
-            run_stage(stage, config, folders, ranks)
+        for name, stage in stages.items():
+            if name in only:
+                run_stage(stage, config, folders, ranks)
     except Failure:
         raise
     except (BrokenState, GateFailed, JudgeSilent, NotFinite, OtherRanks, StaleWeights) as error:
@@ -73,8 +86,9 @@ def of_machine(error: Exception, store: Path) -> str | None:
 def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
     """Bring one stage to its end: resume what is half done, do nothing when another process has finished it.
 
-    All ranks train; of the other stages the first does all, and the rest wait. A finished stage is read and never
-    written to, so that it may be somebody else's.
+    All ranks train and sample the responses that are scored; of the rest the first does all, and the others wait for
+    its output. They look for the file: a fit may take longer than ranks wait for each other. A finished stage is read
+    and never written to, so that it may be somebody else's.
     """
     if ranks.agree(run.finished):
         return require_as_left(run) if ranks.first else None
@@ -86,9 +100,17 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ra
             return
         if ranks.first:
             make(run, config, folders, ranks)
-        elif run.stage == "train":
-            work("train")(config, folders, run.folder, ranks)
+        elif run.stage in SHARED:
+            work(run.stage)(config, folders, run.folder, ranks)
+        if not ranks.first:
+            wait_for(run)
         ranks.wait()
+
+
+def wait_for(run: StageRun) -> None:
+    """Until another rank has finished the stage; one that fails ends the group."""
+    while not run.finished:
+        time.sleep(LOOK_EVERY)
 
 
 def make(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
@@ -159,7 +181,8 @@ def _train(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
             assert isinstance(config.prm, EmbeddedPrm | FitPrm | ImplicitPrm)  # by a rule of the schema
             if ranks.first:
                 require_pass(folders["prm"] / "gate.json", config.prm.gate)
-    train(config, start_of(config, folders), prm, out, ranks)
+    start = start_of(config, folders)
+    train(chatting(config, start), start, prm, out, ranks)
 
 
 def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) -> None:
@@ -168,8 +191,27 @@ def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
     if "train" not in folders:
         checkpoints = {"base": start_of(config, folders)}
     else:
-        checkpoints = {str(name): folders["train"] / name for name in config.score.checkpoints}
-    score(config, checkpoints, out)
+        checkpoints = {name: folders["train"] / name for name in config.score.folders}
+    score(chatting(config, next(iter(checkpoints.values()))), checkpoints, out, ranks)
+
+
+def chatting(config: Config, folder: Path) -> Config:
+    """The configuration with every prompt as the policy reads it: put by the chat template, where ``prompt.chat``."""
+    from pure_repro.models.chat import chat_template, require_one_beginning
+
+    if not config.prompt.chat:
+        if isinstance(config.model, Pretrained):
+            require_one_beginning(folder, config.data.prompt)
+        return config
+    data = config.data.model_copy(update={"prompt": chat_template(folder, config.data.prompt)})
+    sets = [
+        one.model_copy(update={"prompt": chat_template(folder, one.prompt)})
+        if isinstance(one, Published) and one.prompt
+        else one
+        for one in config.score.benchmarks
+    ]
+    score = config.score.model_copy(update={"prompt": chat_template(folder, config.score.prompt), "benchmarks": sets})
+    return config.model_copy(update={"data": data, "score": score})
 
 
 def start_of(config: Config, folders: dict[str, Path]) -> Path:

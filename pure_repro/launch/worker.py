@@ -1,4 +1,4 @@
-"""One rank of a group: ``python -m pure_repro.launch.worker run.yaml``, started by torchrun."""
+"""One rank of a group: ``python -m pure_repro.launch.worker run.yaml base prm train``, started by torchrun."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from pure_repro.models.ranks import join, leave
 
 
 def main() -> None:
-    """Take part in every stage of the frozen configuration."""
+    """Take part in some stages of the frozen configuration."""
     follow_parent()
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")  # DeepSpeed's use of torch
     values = yaml.safe_load(Path(sys.argv[1]).read_text())
@@ -29,7 +29,7 @@ def main() -> None:
     if not ranks.first:
         disable_progress_bar()
     try:
-        run_stages(config, plan(config), ranks)
+        run_stages(config, plan(config), ranks, only=sys.argv[2:])
     except Failure as failure:
         if ranks.first:
             fail(str(failure), failure.status)

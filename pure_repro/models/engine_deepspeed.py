@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from pure_repro.config import Train, Zero
+from pure_repro.config import REDUCED_AT_ONCE, Train, Zero
 from pure_repro.models import precision
 from pure_repro.models.checkpoint import SHARDS, BrokenState, OtherRanks, Progress, digests_of, load_state, save_state
 from pure_repro.models.finite import require_finite, require_finite_weights
@@ -43,7 +43,9 @@ class DeepSpeedEngine:
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # CPU ranks: gloo, and nothing to compile
         sampler = copy.deepcopy(policy) if train.deepspeed.stage == 3 else None
         engine, *_ = deepspeed.initialize(
-            model=policy, config=settings(train, train.deepspeed), dist_init_required=False
+            model=policy,
+            config=settings(train, train.deepspeed, sum(weight.numel() for weight in policy.parameters())),
+            dist_init_required=False,
         )
         if sampler is None:
             sampler = engine.module
@@ -117,8 +119,11 @@ class DeepSpeedEngine:
         return progress
 
 
-def settings(train: Train, zero: Zero) -> dict[str, Any]:
-    """The engine's own configuration. Batches are not its business: the loop weighs losses over the whole batch."""
+def settings(train: Train, zero: Zero, parameters: int) -> dict[str, Any]:
+    """The engine's own configuration. Batches are not its business: the loop weighs losses over the whole batch.
+
+    Gradients are reduced a bucket at a time, which is as large as the model where that is smaller than a whole one.
+    """
     bf16 = precision.has_fast_bf16() and zero.stage > 0  # without shards DeepSpeed adds no float32 gradients to it
     optimizer = {
         "lr": train.learning_rate,
@@ -137,6 +142,7 @@ def settings(train: Train, zero: Zero) -> dict[str, Any]:
         "data_types": {"grad_accum_dtype": "fp32"},
         "zero_optimization": {
             "stage": zero.stage,
+            "reduce_bucket_size": min(REDUCED_AT_ONCE, parameters),
             "stage3_param_persistence_threshold": zero.keep_whole_below,
             **({"offload_optimizer": offload} if zero.offload_optimizer else {}),
         },

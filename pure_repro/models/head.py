@@ -42,22 +42,25 @@ class ChunkedLogprobs(torch.autograd.Function):
         return logprobs, entropy
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         """Gradients of hidden states and weight."""
         hidden, weight, targets, normaliser = ctx.saved_tensors
         matrix, scale = weight.to(hidden.dtype), gradients[0] / ctx.temperature
-        of_hidden, of_weight = torch.empty_like(hidden), torch.zeros_like(weight, dtype=torch.float32)
+        of_hidden, learns = torch.empty_like(hidden), ctx.needs_input_grad[1]  # not where an adapter does
+        of_weight = torch.zeros_like(weight if learns else weight[:0], dtype=torch.float32)
         for rows in runs(hidden, weight):
             logits = (hidden[rows] @ matrix.T).float().div_(ctx.temperature)
             of_logits = logits.sub_(normaliser[rows, None]).exp_().mul_(-scale[rows, None])
             of_logits.scatter_add_(1, targets[rows, None], scale[rows, None])
             narrow = of_logits.to(hidden.dtype)
             of_hidden[rows] = narrow @ matrix
+            if not learns:
+                continue
             if hidden.dtype == torch.float32:
                 of_weight.addmm_(narrow.T, hidden[rows])
             else:
                 of_weight += narrow.T @ hidden[rows]
-        return of_hidden, of_weight.to(weight.dtype), None, None
+        return of_hidden, of_weight.to(weight.dtype) if learns else None, None, None
 
 
 def runs(hidden: Float[Tensor, "token hidden"], weight: Float[Tensor, "vocab hidden"]) -> list[slice]:

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from pure_repro.models.adapter import without_adapter
 from pure_repro.models.context import Context
 from pure_repro.models.engine import Engine
 from pure_repro.models.logprobs import all_logprobs
@@ -27,7 +28,7 @@ class Likelihoods:
 
     def of_base(self, rollouts: Rollouts, temperature: float | None = None) -> Float[Tensor, "batch token"]:
         """Those under the model that training started from."""
-        with at_work(self.base, self.context.config.train.offload):
+        with at_work(self.base, self.context.config.train.offload), without_adapter(self.base):
             return self._of(self.base, rollouts, temperature)
 
     def divergence(self, rollouts: Rollouts) -> float:

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTok
 
 from pure_repro.config import ConfigError
 from pure_repro.models.finite import not_finite
+from pure_repro.models.varlen import make_known
 
 
 def load_model(kind: Any, folder: Path, *, fresh: Sequence[str] = (), **how: Any) -> PreTrainedModel:
@@ -17,6 +18,7 @@ def load_model(kind: Any, folder: Path, *, fresh: Sequence[str] = (), **how: Any
     Raises ``ConfigError`` where the folder holds no such model, lacks some of its weights (which the library would fill
     with random ones), or holds some that are not finite.
     """
+    make_known()
     try:
         model, report = kind.from_pretrained(
             folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **how

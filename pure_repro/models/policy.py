@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from pure_repro.config import ConfigError, Model, Pretrained, Tiny
+from pure_repro.models.adapter import adapted_layers, merged_parameters
 from pure_repro.models.finite import require_finite_weights
 from pure_repro.models.load import load_model, load_tokenizer, require_words
 
@@ -84,13 +85,14 @@ def load_policy(
 
 
 def save_policy(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write an ordinary Hugging Face folder, the same however the tokenizer was used last.
+    """Write an ordinary Hugging Face folder, an adapter merged in, whatever the tokenizer was used for.
 
     Raises ``NotFinite`` for weights that are none.
     """
     require_finite_weights(policy)
     tokenizer.backend_tokenizer.no_padding()
-    policy.save_pretrained(folder)
+    merged = dict(merged_parameters(policy)) if adapted_layers(policy) else None
+    policy.save_pretrained(folder, state_dict=merged)
     tokenizer.save_pretrained(folder)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 T = TypeVar("T")
 Module = TypeVar("Module", bound=torch.nn.Module)
 
-PATIENCE = timedelta(days=7)  # a dead rank is noticed by its launcher; the others may wait for work that one does alone
+PATIENCE = timedelta(minutes=30)  # of a collective: nothing that one rank does alone while others wait takes longer
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,11 @@ def device() -> torch.device:
     """Where this process computes: on its own GPU, or on the processor."""
     gpu = torch.cuda.is_available()
     return torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
+
+
+def device_name() -> str:
+    """The GPU's name, or that there is none."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 
 def placed(model: Module) -> Module:

@@ -19,7 +19,7 @@ from pure_repro.prm.labels import ends_right
 from pure_repro.prm.measures import calibration_error, step_counts, step_figures
 from pure_repro.prm.score import newline_id, step_scores
 from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.rollout.steps import separator_ids, split_steps
+from pure_repro.rollout.steps import StepReader
 from pure_repro.rollout.text import texts
 from pure_repro.types import Problem, Rollouts
 
@@ -43,7 +43,7 @@ def examine(
     plan = SamplingPlan(1, 1.0, 1.0, config.rollout.max_new_tokens)
     prompts = [config.data.prompt.replace("{question}", p.question) for p in problems]
     rollouts = generate(base, tokenizer, problems, prompts, plan, seed=config.seed, step=1)
-    steps = split_steps(rollouts.tokens, rollouts.mask, separator_ids(tokenizer))
+    steps = StepReader.of(tokenizer).steps(rollouts)
     scores = step_scores(prm, rollouts, steps, newline_id(tokenizer))
 
     judged, right, kinds = [], [], []
@@ -124,7 +124,7 @@ def probe(
         rollouts = as_rollouts(
             tokenizer, [config.data.prompt.replace("{question}", p.question) for p in problems], said
         )
-        steps = split_steps(rollouts.tokens, rollouts.mask, separator_ids(tokenizer))
+        steps = StepReader.of(tokenizer).steps(rollouts)
         values = step_scores(prm, rollouts, steps, newline_id(tokenizer)).masked_fill(~steps.mask, torch.inf)
         scores[name] = values.min(dim=1).values.mean().item()
     return scores
@@ -134,7 +134,8 @@ def as_rollouts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], response
     """Given responses in the shape of sampled ones, each ended by EOS."""
     prompt = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt")
     said = tokenizer(
-        [text + tokenizer.eos_token for text in responses], padding=True, padding_side="right", return_tensors="pt"
+        [text + tokenizer.eos_token for text in responses],
+        **{"padding": True, "padding_side": "right", "return_tensors": "pt", "add_special_tokens": False},
     )
     mask = said["attention_mask"].bool()
     return Rollouts(

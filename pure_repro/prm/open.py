@@ -24,6 +24,8 @@ def open_scorer(folder: Path, context: Context) -> Scorer:
         scorer = TokenScorer(load_prm(folder), newline_id(context.tokenizer), packed_tokens)
     if train.compile:
         compile_layers(scorer.model)
+    if train.packing and train.attention == "varlen":  # packed like the policy's rows, and read like them
+        scorer.model.set_attn_implementation(train.attention)
     resting(scorer.model, train.offload)
     return scorer
 

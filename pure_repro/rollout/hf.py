@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.types import Problem, Rollouts
 
@@ -108,9 +108,10 @@ def generate(
     uniforms = torch.from_numpy(
         np.stack([noise(seed, step, p.id, plan.samples, plan.max_new_tokens) for p in problems])
     )
+    length = prompt.shape[1] + plan.max_new_tokens
     parts = [
         decode(model, tokenizer, prompt[rows], prompt_mask[rows], uniforms[rows], plan)
-        for rows in torch.arange(len(problems)).split(max(ROWS_AT_ONCE // plan.samples, 1))
+        for rows in torch.arange(len(problems)).split(max(rows_at_once(model, length) // plan.samples, 1))
     ]
     tokens, mask, logprobs = (torch.cat(part) for part in zip(*parts, strict=True))
     longest = int(mask.any(dim=0).sum())
@@ -124,6 +125,30 @@ def generate(
         finished=(torch.isin(tokens, ends_of(model)) & mask).any(dim=1),
         group=torch.arange(len(problems)).repeat_interleave(plan.samples),
     )
+
+
+def rows_at_once(model: PreTrainedModel, length: int) -> int:
+    """How many responses of so many tokens, prompt included, have room in the cache; at least one.
+
+    On a GPU half of what is free counts: the cache grows by copying, and so does what its finished rows leave.
+    """
+    if model.device.type != "cuda":
+        return ROWS_AT_ONCE
+    free = torch.cuda.mem_get_info(model.device)[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    return max(min(ROWS_AT_ONCE, int(free / 2) // (length * cache_bytes_per_token(model.config, model.dtype))), 1)
+
+
+def cache_bytes_per_token(config: PretrainedConfig, dtype: torch.dtype) -> int:
+    """Bytes of keys and values of one token: ``2·b·L·kv``.
+
+    >>> from transformers import Qwen2Config
+    >>> sizes = Qwen2Config(hidden_size=3584, num_hidden_layers=28, num_attention_heads=28, num_key_value_heads=4)
+    >>> cache_bytes_per_token(sizes, torch.bfloat16)
+    57344
+    """
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return 2 * dtype.itemsize * config.num_hidden_layers * heads * width
 
 
 def ends_of(model: PreTrainedModel) -> Int[Tensor, " end"]:

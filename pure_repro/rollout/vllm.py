@@ -4,6 +4,7 @@ The engine starts empty, from the policy's configuration alone. A push writes th
 drops what the engine remembers of prompts read with the old ones, and compares checksums of all parameters.
 """
 
+import copy
 import hashlib
 import os
 import tempfile
@@ -13,14 +14,16 @@ from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import VllmRollout
+from pure_repro.models.adapter import merged_parameters
 from pure_repro.rollout.fingerprint import StaleWeights, fingerprint, require_same
-from pure_repro.rollout.hf import SamplingPlan, ends_of
+from pure_repro.rollout.hf import SamplingPlan, cache_bytes_per_token, ends_of
 from pure_repro.types import Problem, Rollouts
 
 ROWS_AT_ONCE = 256  # responses that the engine works on together
+TOKENS_AT_ONCE = 4096  # that it reads together, and measures itself with when it starts
 SETTINGS = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process, so that weights need no way between processes
     "VLLM_NO_USAGE_STATS": "1",
@@ -67,7 +70,7 @@ class VllmSampler:
         if not gpu:
             keep_weights_readable()
         with tempfile.TemporaryDirectory() as folder:
-            policy.config.save_pretrained(folder)
+            with_positions(policy.config, context).save_pretrained(folder)
             engine = LLM(
                 model=folder,
                 skip_tokenizer_init=True,
@@ -77,6 +80,8 @@ class VllmSampler:
                 seed=0,  # every response brings its own
                 max_model_len=context,
                 max_num_seqs=ROWS_AT_ONCE,
+                max_num_batched_tokens=TOKENS_AT_ONCE,
+                enable_chunked_prefill=True,
                 logprobs_mode="processed_logprobs",  # of the distribution that was drawn from
                 enforce_eager=not gpu,
                 enable_sleep_mode=gpu,
@@ -106,12 +111,12 @@ class VllmSampler:
         fused = getattr(self.model, "packed_modules_mapping", {})
         require_same(
             fingerprint(self.model.named_parameters(), {}, self.dtype),
-            fingerprint(policy.named_parameters(), fused, self.dtype),
+            fingerprint(merged_parameters(policy), fused, self.dtype),
         )
 
     def load(self, policy: PreTrainedModel) -> None:
         """Write the weights into the engine's."""
-        self.model.load_weights((name, weight.detach()) for name, weight in policy.named_parameters())
+        self.model.load_weights((name, weight.detach()) for name, weight in merged_parameters(policy))
 
     def generate(
         self, problems: Sequence[Problem], prompts: Sequence[str], plan: SamplingPlan, *, seed: int, step: int
@@ -162,12 +167,21 @@ class VllmSampler:
             self.engine.sleep(level=2)
 
 
+def with_positions(config: PretrainedConfig, context: int) -> PretrainedConfig:
+    """The configuration with at least ``context`` positions.
+
+    Rotary positions are computed, so the trainer has as many as it is asked for; an engine of vLLM makes a table of
+    the positions that the configuration names, and would read beyond its end.
+    """
+    longer = copy.deepcopy(config)
+    longer.max_position_embeddings = max(config.max_position_embeddings, context)
+    return longer
+
+
 def cache_bytes(policy: PreTrainedModel, context: int, dtype: torch.dtype) -> int:
     """Keys and values of ``ROWS_AT_ONCE`` responses of full length, for a machine without a GPU."""
-    config = policy.config
-    width = config.num_key_value_heads * config.hidden_size // config.num_attention_heads
     blocks = -(-context // 128)  # the engine's on CPU
-    return 2 * config.num_hidden_layers * width * dtype.itemsize * ROWS_AT_ONCE * blocks * 128
+    return ROWS_AT_ONCE * blocks * 128 * cache_bytes_per_token(policy.config, dtype)
 
 
 def keep_weights_readable() -> None:

@@ -2,7 +2,9 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from pure_repro.config import Config, ConfigError, Score
 from pure_repro.data.benchmarks import problems_of
 from pure_repro.data.world import TEST_SEED
 from pure_repro.models.policy import load_policy
-from pure_repro.models.ranks import placed
-from pure_repro.rollout.hf import ROWS_AT_ONCE, SamplingPlan, generate
+from pure_repro.models.ranks import ALONE, Ranks, placed
+from pure_repro.rollout.hf import ROWS_AT_ONCE, HfSampler, SamplingPlan
+from pure_repro.rollout.sampler import Sampler, open_sampler
 from pure_repro.rollout.text import texts
 from pure_repro.score.generations import (
     GENERATIONS,
@@ -30,42 +33,88 @@ from pure_repro.score.tables import write_scores
 from pure_repro.types import Problem
 
 
-def score(config: Config, checkpoints: dict[str, Path], out: Path) -> None:
-    """Sample, grade and tabulate every checkpoint.
+@dataclass(frozen=True)
+class Part:
+    """Some problems of a set, to be answered by a checkpoint under one plan, and the file of the responses."""
+
+    checkpoint: str
+    set: str
+    plan_name: str
+    plan: SamplingPlan
+    problems: Sequence[Problem]
+    file: Path
+
+
+def score(config: Config, checkpoints: dict[str, Path], out: Path, ranks: Ranks = ALONE) -> None:
+    """Sample, grade and tabulate every checkpoint; ranks share the sampling, and the first one writes.
 
     Raises ``ConfigError`` for a benchmark that cannot be read, is not the one meant, or exceeds the model's context.
     """
     sets = {one.name: problems_of(one, config) for one in config.score.benchmarks}
-    templates = {one.name: config.score.prompt_of(one) for one in config.score.benchmarks}
-    plans = {name: plans_of(config.score, len(problems)) for name, problems in sets.items()}
-    total = sum(len(sets[name]) * plan.samples for name, of_set in plans.items() for plan in of_set.values())
-    rows: list[Row] = []
-    parts = out / "parts"
-    parts.mkdir(exist_ok=True)
-    with tqdm(total=total * len(checkpoints), desc="score", unit="response") as bar:
-        for checkpoint, folder in checkpoints.items():
-            policy, tokenizer = load_policy(folder, config.model)
+    folder = out / "parts"
+    folder.mkdir(exist_ok=True)
+    work = parts(config.score, list(checkpoints), sets, folder)
+    total = sum(len(part.problems) * part.plan.samples for part in work)
+    sampler: Sampler | None = None
+    with tqdm(total=total, desc="score", unit="response", disable=not ranks.first) as bar:
+        for checkpoint, weights in checkpoints.items():
+            policy, tokenizer = load_policy(weights, config.model)
             policy = placed(policy)
-            for name, problems in sets.items():
-                prompts = [templates[name].replace("{question}", problem.question) for problem in problems]
-                check_lengths(name, prompts, tokenizer, config)
-                for plan_name, plan in plans[name].items():
-                    bar.set_postfix(checkpoint=checkpoint, set=name, plan=plan_name)
-                    known = {"checkpoint": checkpoint, "set": name, "plan": plan_name}
-                    at_once = max(ROWS_AT_ONCE // plan.samples, 1)
-                    for first in range(0, len(problems), at_once):
-                        part = parts / f"{len(rows)}.jsonl.gz"
-                        if not part.exists():  # a killed score goes on behind the last part it wrote
-                            some = slice(first, first + at_once)
-                            made = responses(policy, tokenizer, problems[some], prompts[some], plan)
-                            write_lines(part, [known | row for row in made])
-                        rows += (made := read_lines(part))
-                        bar.update(len(made))
+            check_lengths(sets, tokenizer, config)
+            sampler = sampler or open_own(config, policy, tokenizer, ranks)
+            sampler.push(policy)
+            for part in (one for one in work if one.checkpoint == checkpoint):
+                bar.set_postfix(checkpoint=checkpoint, set=part.set, plan=part.plan_name)
+                answer(part, config, sampler, tokenizer, ranks)
+                bar.update(len(part.problems) * part.plan.samples)
+            sampler.rest()
+    if ranks.first:
+        conclude([row for part in work for row in read_lines(part.file)], config, out)
+        shutil.rmtree(folder)
+
+
+def parts(score: Score, checkpoints: Sequence[str], sets: Mapping[str, list[Problem]], folder: Path) -> list[Part]:
+    """All that is sampled, in the order in which it is."""
+    found: list[Part] = []
+    for checkpoint, (name, problems) in product(checkpoints, sets.items()):
+        for plan_name, plan in plans_of(score, len(problems)).items():
+            at_once = max(ROWS_AT_ONCE // plan.samples, 1)
+            for first in range(0, len(problems), at_once):
+                some = problems[first : first + at_once]
+                found.append(Part(checkpoint, name, plan_name, plan, some, folder / f"{len(found)}.jsonl.gz"))
+    return found
+
+
+def open_own(config: Config, policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ranks: Ranks) -> Sampler:
+    """The sampler of the score: the model's own, or whoever samples in training."""
+    if config.score.sampler == "hf":
+        return HfSampler(tokenizer)
+    return open_sampler(
+        config.rollout, policy, tokenizer, context=config.model.context, dtype=policy.dtype, ranks=ranks.size
+    )
+
+
+def answer(part: Part, config: Config, sampler: Sampler, tokenizer: PreTrainedTokenizerBase, ranks: Ranks) -> None:
+    """Sample a part and write its file; a killed score goes on behind the last part that it wrote."""
+    if ranks.agree(part.file.exists()):
+        return
+    [template] = {config.score.prompt_of(one) for one in config.score.benchmarks if one.name == part.set}
+
+    def own(share: slice) -> list[dict[str, Any]]:
+        return responses(sampler, tokenizer, part.problems[share], template, part.plan)
+
+    made = [row for rows in ranks.parts(own, len(part.problems)) for row in rows]
+    known = {"checkpoint": part.checkpoint, "set": part.set, "plan": part.plan_name}
+    if ranks.first:
+        write_lines(part.file, [known | row for row in made])
+
+
+def conclude(rows: list[Row], config: Config, out: Path) -> None:
+    """Grade all responses and tabulate them."""
     write_lines(out / GENERATIONS, rows)
     verdicts = judged(rows, tolerances(config.score.model_dump()["benchmarks"]), config.grading)
     write_verdicts(out / VERDICTS, verdicts)
     write_scores(rows, verdicts, config.grading, out)
-    shutil.rmtree(parts)
 
 
 def plans_of(score: Score, problems: int) -> dict[str, SamplingPlan]:
@@ -77,26 +126,34 @@ def plans_of(score: Score, problems: int) -> dict[str, SamplingPlan]:
     return plans
 
 
-def check_lengths(name: str, prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: Config) -> None:
-    """The longest prompt of a set leaves room for the longest response."""
-    longest = max(len(ids) for ids in tokenizer(list(prompts))["input_ids"])
-    room = config.model.context - longest
-    if config.score.max_new_tokens > room:
-        raise ConfigError(
-            f"score.max_new_tokens={config.score.max_new_tokens} and the longest prompt of {name}, {longest} tokens, "
-            f"exceed model.context={config.model.context}: take at most {room}"
-        )
+def check_lengths(sets: Mapping[str, list[Problem]], tokenizer: PreTrainedTokenizerBase, config: Config) -> None:
+    """The longest prompt of every set leaves room for the longest response."""
+    for one in config.score.benchmarks:
+        prompts = put(sets[one.name], config.score.prompt_of(one))
+        longest = max(len(ids) for ids in tokenizer(prompts)["input_ids"])
+        room = config.model.context - longest
+        if config.score.max_new_tokens > room:
+            raise ConfigError(
+                f"score.max_new_tokens={config.score.max_new_tokens} and the longest prompt of {one.name}, {longest} "
+                f"tokens, exceed model.context={config.model.context}: take at most {room}"
+            )
+
+
+def put(problems: Sequence[Problem], template: str) -> list[str]:
+    """Problems as the policy reads them."""
+    return [template.replace("{question}", problem.question) for problem in problems]
 
 
 def responses(
-    policy: PreTrainedModel,
+    sampler: Sampler,
     tokenizer: PreTrainedTokenizerBase,
     problems: Sequence[Problem],
-    prompts: Sequence[str],
+    template: str,
     plan: SamplingPlan,
 ) -> list[dict[str, Any]]:
     """The responses to some problems, samples of one problem adjacent, each with what it came from."""
-    rollouts = generate(policy, tokenizer, problems, prompts, plan, seed=TEST_SEED, step=0)
+    prompts = put(problems, template)
+    rollouts = sampler.generate(problems, prompts, plan, seed=TEST_SEED, step=0)
     said = zip(
         rollouts.group.tolist(),
         texts(tokenizer, rollouts),

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pure_repro.advantage.combine import Returns, compared, penalty_to_go, total, with_switches
+from pure_repro.advantage.combine import Returns, as_one, compared, penalty_to_go, total, with_switches
 from pure_repro.advantage.gae import rewards_of
-from pure_repro.config import Config, Gae, MacroActions, PolicyGradient, TregWeights
+from pure_repro.config import Compared, Config, Gae, MacroActions, PolicyGradient, TregWeights
 from pure_repro.credit import credit_form
 from pure_repro.credit.on_tokens import spread
 from pure_repro.credit.treg_weights import treg_weights
@@ -35,13 +35,15 @@ class Estimator(Protocol):
 
 @dataclass(frozen=True)
 class BaselineEstimator:
-    """Each reward less the baseline of its estimator, made of the other responses."""
+    """Each reward, or the sum of all, less the baseline of its estimator, made of the other responses."""
 
     config: Config
 
     def estimate(self, batch: Batch, returns: Sequence[Returns]) -> tuple[Tensor, dict[str, Columns]]:
         """The sum of what each reward comes to."""
-        limit = self.config.rollout.max_new_tokens
+        limit, choice = self.config.rollout.max_new_tokens, self.config.advantage
+        if isinstance(choice, Compared) and choice.streams == "sum":
+            returns = [as_one(returns, choice.name)]
         return compared(returns, batch.rollouts, batch.units, max_tokens=limit), {}
 
 
@@ -91,7 +93,11 @@ class PolicyAdvantages:
 
         Raises ``NotFinite`` for an advantage that is no number.
         """
-        config = self.context.config
+        config, objective = self.context.config, self.context.config.objective
+        assert isinstance(objective, PolicyGradient)
+        if objective.penalised:
+            with self.context.clock.phase("reference"):  # and nobody computes them again in this step
+                batch = replace(batch, logprobs=self.likelihoods.of_policy(batch.rollouts))
         advantages, columns = self.estimator.estimate(batch, self.returns(batch))
         if isinstance(config.credit, TregWeights):
             token_rewards = batch.streams["contrast"].rewards
@@ -109,12 +115,12 @@ class PolicyAdvantages:
         """The divergence from the base model, where it is part of the reward."""
         objective, choice = self.context.config.objective, self.context.config.advantage
         assert isinstance(objective, PolicyGradient)
-        if not objective.penalised:
+        if not objective.penalised or batch.logprobs is None:
             return []
         kl, mask = objective.kl, batch.rollouts.mask
         with self.context.clock.phase("reference"):
-            logprobs, reference = self.likelihoods.of_policy(batch.rollouts), self.likelihoods.of_base(batch.rollouts)
-        penalty = kl.beta * kl_estimate(kl.estimator, logprobs, reference, kl.clamp)
+            reference = self.likelihoods.of_base(batch.rollouts)
+        penalty = kl.beta * kl_estimate(kl.estimator, batch.logprobs, reference, kl.clamp)
         estimator = "none" if isinstance(choice, Gae) else choice.penalty
         return [Returns(penalty_to_go(penalty, mask), mask.any(dim=1), 1.0, estimator)]
 

@@ -41,6 +41,12 @@ class Checkpointer:
             save_policy(self.engine.sampler, self.context.tokenizer, out / KEPT / str(progress.step))
             drop_superfluous(out, progress.step, watch.window)
 
+    def keep(self) -> None:
+        """Every ``train.keep_every`` steps: the policy, to be scored some day."""
+        context, every = self.context, self.context.config.train.keep_every
+        if every is not None and context.progress.step % every == 0 and context.ranks.first:
+            save_policy(self.engine.sampler, context.tokenizer, context.out / f"step{context.progress.step}")
+
     def finish(self, validator: Validator, recorder: Recorder, watcher: Watcher) -> None:
         """The last policy and the summary."""
         context, progress = self.context, self.context.progress

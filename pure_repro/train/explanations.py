@@ -10,7 +10,6 @@ from pure_repro.data.prompts import prompts_of
 from pure_repro.models.likelihoods import Likelihoods
 from pure_repro.rollout.hf import SamplingPlan
 from pure_repro.rollout.reprompt import given, reprompted
-from pure_repro.rollout.steps import split_steps
 from pure_repro.rollout.text import texts
 from pure_repro.train.positives import answer_after, asked_with_answer, expert_chains, first_right, without_right
 from pure_repro.train.responder import Responder
@@ -80,7 +79,7 @@ class Explainer:
         if not own:
             return {}
         right = positives.rollouts.rows(torch.tensor([number in own for number in positives.problems]))
-        right_steps = split_steps(right.tokens, right.mask, self.responder.separators)
+        right_steps = self.responder.reader.steps(right)
         beside = batch.rows(torch.tensor([*own.values()]))
         prompts = prompts_of(context.config, beside.asked)
         metrics = {}

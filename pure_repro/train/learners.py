@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pure_repro.config import ExpoGrpo, PolicyGradient, Preference, Rollout, VllmRollout
@@ -56,7 +56,7 @@ class PolicyGradientLearner:
             self.engine,
             batch.rollouts,
             batch.advantages,
-            None if single else self.likelihoods.of_policy(batch.rollouts),
+            None if single else self.before_the_update(batch),
             self.likelihoods.of_base(batch.rollouts) if in_loss else None,
             objective,
             config.train,
@@ -65,6 +65,10 @@ class PolicyGradientLearner:
             heated_logprobs=None if heat == objective.temperature else self.likelihoods.of_policy(batch.rollouts, heat),
             beside=beside,
         )
+
+    def before_the_update(self, batch: Batch) -> Float[Tensor, "batch token"]:
+        """The policy's log-probabilities, computed once a step."""
+        return self.likelihoods.of_policy(batch.rollouts) if batch.logprobs is None else batch.logprobs
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pure_repro.config import Config
+from pure_repro.config import Config, Pretrained
+from pure_repro.models.adapter import add_adapter
 from pure_repro.models.allocator import keep_freed_memory
 from pure_repro.models.clock import Clock
 from pure_repro.models.context import Context
@@ -32,9 +33,14 @@ def open_models(config: Config, base: Path, out: Path, ranks: Ranks) -> Models:
     keep_freed_memory()
     train = config.train
     policy, tokenizer = load_policy(base, config.model, train.attention)
-    reference = resting(load_policy(base, config.model, train.attention)[0], train.offload)
-    if train.chunked_logprobs:
-        install_target_head(reference)
+    adapter = config.model.adapter if isinstance(config.model, Pretrained) else None
+    if adapter is not None:  # without it the policy is the model that it started from
+        add_adapter(policy, adapter, config.seed)
+        reference = policy
+    else:
+        reference = resting(load_policy(base, config.model, train.attention)[0], train.offload)
+        if train.chunked_logprobs:
+            install_target_head(reference)
     engine = open_engine(policy, train, ranks)
     context = Context(config, ranks, tokenizer, out, engine.load(out), Clock())
     sampler = open_sampler(

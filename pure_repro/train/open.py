@@ -9,7 +9,7 @@ from pure_repro.models.companion import load_companions
 from pure_repro.models.context import Context
 from pure_repro.models.ranks import Ranks
 from pure_repro.reward.source import Opening, open_sources
-from pure_repro.rollout.steps import separator_ids
+from pure_repro.rollout.steps import StepReader
 from pure_repro.train.advantages import Advantages, open_advantages
 from pure_repro.train.checkpoints import Checkpointer
 from pure_repro.train.companions import open_companions
@@ -47,7 +47,7 @@ def open_training(config: Config, base: Path, prm: Path | None, out: Path, ranks
     load_companions(companions, out, context.progress)
     problems, answers = training_problems(context)
     metrics, validations, rollouts = open_journals(context, problems)
-    responder = Responder(context, engine, models.sampler, separator_ids(context.tokenizer), answers)
+    responder = Responder(context, engine, models.sampler, StepReader.of(context.tokenizer), answers)
     explainer = None if config.positives is None else Explainer(responder, likelihoods, config.positives)
     sources = open_sources(Opening(context, likelihoods, companions, prm))
     return TrainingRun(
@@ -55,7 +55,7 @@ def open_training(config: Config, base: Path, prm: Path | None, out: Path, ranks
         Experience(context, responder, problems, sources, explainer),
         open_advantages(context, likelihoods, companions),
         Learners(context, open_learner(context, engine, likelihoods), companions),
-        Recorder(context, metrics, rollouts, answers),
+        Recorder(context, metrics, rollouts, answers, sum(w.numel() for w in engine.sampler.parameters())),
         Watcher(context, metrics),
         Validator(context, responder, likelihoods, validation(config), validations),
         Checkpointer(context, engine, companions),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pure_repro.config import Credit, Embedded
 from pure_repro.credit import credit_form
 from pure_repro.models.context import Context
+from pure_repro.models.ranks import device_name
 from pure_repro.prm.gate import step_agreement
 from pure_repro.rollout.text import step_texts
 from pure_repro.train.journal import Journal
+from pure_repro.train.speed import peak_of, speed_figures
 from pure_repro.types import Batch, Stream
 from pure_repro.watch.paper import paper_metrics
 from pure_repro.watch.signals import mean, shape_signals
@@ -24,17 +26,25 @@ class Recorder:
     metrics: Journal
     rollouts: Journal
     answers: dict[str, str]  # of all training problems, to be read beside what the policy says
+    parameters: int  # of the policy
 
     def record(self, batch: Batch, metrics: dict[str, float]) -> dict[str, str]:
         """Log the step; returns the numbers for the progress bar."""
         context = self.context
         with context.clock.phase("log"):
             row = {**self.row(batch), **batch.metrics, **metrics} if context.ranks.first else {}
-        seconds = context.clock.take()
+        seconds, gibibytes = context.clock.take(), context.clock.take_gibibytes()
         context.progress.seconds += sum(seconds.values())
         if not context.ranks.first:
             return {}
         row |= {f"seconds/{phase}": spent for phase, spent in seconds.items()}
+        row |= {f"gpu_gib/{phase}": held for phase, held in gibibytes.items()}
+        row |= speed_figures(
+            *(batch, seconds, context.config.train),
+            parameters=self.parameters,
+            ranks=context.ranks.size,
+            peak=peak_of(device_name()),
+        )
         self.metrics.append({"step": context.progress.step} | row)
         if context.progress.step % context.config.train.rollouts_every == 0:
             self.show(batch)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from pure_repro.data.prompts import prompts_of
 from pure_repro.grading import grade_many
@@ -16,7 +14,7 @@ from pure_repro.models.precision import sampling_copy
 from pure_repro.rollout.hf import SamplingPlan
 from pure_repro.rollout.join import joined
 from pure_repro.rollout.sampler import Sampler
-from pure_repro.rollout.steps import split_steps
+from pure_repro.rollout.steps import StepReader
 from pure_repro.rollout.text import texts
 from pure_repro.types import Batch, Problem, Rollouts
 
@@ -28,7 +26,7 @@ class Responder:
     context: Context
     engine: Engine
     sampler: Sampler
-    separators: Int[Tensor, " separator"]
+    reader: StepReader
     answers: dict[str, str]  # of all training problems, for the log alone: a hidden answer is never rewarded
 
     def sample(self, problems: Sequence[Problem]) -> Batch:
@@ -43,7 +41,7 @@ class Responder:
             self.sampler.rest()
         with context.clock.phase("text"):
             responses = texts(context.tokenizer, rollouts)
-            steps = split_steps(rollouts.tokens, rollouts.mask, self.separators)
+            steps = self.reader.steps(rollouts)
         with context.clock.phase("grade"):
             answers = [self.answers[problems[number].id] for number in rollouts.group.tolist()]
             verdicts = self.graded(responses, answers)

@@ -8,7 +8,6 @@ from pure_repro.models.context import Context
 from pure_repro.models.likelihoods import Likelihoods
 from pure_repro.models.policy import save_policy
 from pure_repro.rollout.hf import SamplingPlan
-from pure_repro.rollout.steps import split_steps
 from pure_repro.rollout.text import texts
 from pure_repro.track.follow import follow
 from pure_repro.train.journal import Journal
@@ -63,7 +62,7 @@ class Validator:
 
     def signals(self, asked: list[Problem], rollouts: Rollouts, responses: list[str]) -> dict[str, float]:
         """What the sampled responses look like."""
-        steps = split_steps(rollouts.tokens, rollouts.mask, self.responder.separators)
+        steps = self.responder.reader.steps(rollouts)
         signals = shape_signals(rollouts, steps) | text_signals(responses)
         if isinstance(self.context.config.data, Embedded):
             signals["skipped"] = skipped_share([problem.question for problem in asked], responses)
