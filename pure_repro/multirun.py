@@ -45,9 +45,9 @@ from pure_repro.launch.sweep import (
 )
 from pure_repro.report import screen
 from pure_repro.table import of_sweep
-from pure_repro.track.follow import open_parent, send_parent
-from pure_repro.track.follow import settle as settled
+from pure_repro.track.follow import open_parent, send_parent, settle
 from pure_repro.track.outbox import Parent
+from pure_repro.track.redact import redacted_address
 
 
 class SweepCallback(Callback):
@@ -68,7 +68,7 @@ class SweepCallback(Callback):
         if config.hydra.mode == RunMode.MULTIRUN:
             folder, number = place(config)
             sweep = read_sweep(folder)
-            words = list(config.hydra.overrides.task)
+            words = shown(config)
             job = sweep.job(number) or Job(number, combination(words, sweep.varies), words)
             if job.status != "refused":
                 print(f"\n{heading(sweep, job)}", flush=True)
@@ -96,7 +96,7 @@ class SweepCallback(Callback):
 def begin(config: DictConfig, loader: ConfigLoader) -> None:
     """Everything before the first job. Raises what Hydra, OmegaConf or the schema has to say against one."""
     overrides = parsed(config, loader)
-    words, varies = list(config.hydra.overrides.task), varying(overrides)
+    words, varies = shown(config), varying(overrides)
     jobs = jobs_of(config, overrides)
     if jobs is None:
         require_words(config, loader, overrides)
@@ -105,7 +105,7 @@ def begin(config: DictConfig, loader: ConfigLoader) -> None:
         planned = judged(jobs, varies, refusals(config, loader, jobs))
         require_accepted(planned, skip=config.sweep.refused == "skip")
     if config.sweep.name is None:
-        settle(config, "sweep.name", name_of(words, varies))
+        put(config, "sweep.name", name_of(words, varies))
     folder = Path(config.hydra.sweep.dir)
     before = jobs_before(folder, words)
     kept = before if jobs is None else ()  # other draws of a sweeper that decides as it goes
@@ -113,7 +113,7 @@ def begin(config: DictConfig, loader: ConfigLoader) -> None:
     store = os.path.relpath(config.store, folder)
     write_sweep(folder, Sweep(folder.name, words, varies, store, total, len(kept), (*kept, *planned)))
     if config.track.name != "none":
-        settle(config, "track.parent", folder.name)
+        put(config, "track.parent", folder.name)
         open_parent(
             Path(config.store),
             track_of(config).model_copy(update={"parent": None}),
@@ -127,9 +127,13 @@ def begin(config: DictConfig, loader: ConfigLoader) -> None:
 
 def conclude(config: DictConfig, sweep: Sweep, folder: Path) -> None:
     """The one table of a sweep: in the terminal, in its folder, and above its runs in the tracker."""
-    if not any(job.status == "done" for job in sweep.jobs):
+    if not any(job.status == "done" and {"train", "score"} & job.stages.keys() for job in sweep.jobs):
         return
-    report = of_sweep(folder, folder / "table")
+    try:
+        report = of_sweep(folder, folder / "table")
+    except Exception as error:  # what the sweep came to is said in any case, and a table can be made at any time
+        print(f"No table: {type(error).__name__}: {error}; again by python -m pure_repro.table sweep={sweep.name}")
+        return
     print(screen(report, folder / "table"), flush=True)
     track = track_of(config)
     if track.name == "none":
@@ -143,8 +147,13 @@ def conclude(config: DictConfig, sweep: Sweep, folder: Path) -> None:
         table=report.table,
     )
     send_parent(Path(config.store), track.model_copy(update={"parent": sweep.name}), parent)
-    for page in settled():
+    for page in settle():
         print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}", flush=True)
+
+
+def shown(config: DictConfig) -> list[str]:
+    """The words of a sweep or of a job, without the passwords of addresses."""
+    return [*map(redacted_address, config.hydra.overrides.task)]
 
 
 def track_of(config: DictConfig) -> Track:
@@ -158,7 +167,7 @@ def judged(jobs: Sequence[Sequence[str]], varies: Sequence[str], reasons: Mappin
         Job(
             i,
             combination(words, varies),
-            list(words),
+            [*map(redacted_address, words)],
             "refused" if i in reasons else "waiting",
             reason=reasons.get(i, ""),
         )
@@ -166,7 +175,7 @@ def judged(jobs: Sequence[Sequence[str]], varies: Sequence[str], reasons: Mappin
     ]
 
 
-def settle(config: DictConfig, key: str, value: str) -> None:
+def put(config: DictConfig, key: str, value: str) -> None:
     """Give a key its value in the sweep and, as Hydra composes each job from its words again, in every job."""
     OmegaConf.update(config, key, value)
     config.hydra.overrides.hydra.append(f"{key}={value}")

@@ -3,6 +3,7 @@
 ``python -m pure_repro.launch.compatibility`` prints the page that stands in ``docs/compatibility.md``.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 
@@ -94,12 +95,47 @@ def page() -> str:
         "the other choices are, and with no other estimator.",
         "",
         "## Refused, and why",
-        "",
-        *table(("choice", "with", "reason"), [(*map("=".join, pair), reason) for pair, reason in reasons.items()]),
+        *(line for reason, alike in by_reason(reasons).items() for line in ("", f"{reason}:", "", *bullets(alike))),
     ]
     for one, other in combinations(GROUPS, 2):
         lines += matrix(one, other, running)
     return "\n".join(lines) + "\n"
+
+
+def by_reason(refused: dict[Pair, str]) -> dict[str, list[Pair]]:
+    """The refused pairs by what is said of them, with the group in the place of each choice.
+
+    >>> pair = (("reward", "orm"), ("credit", "min"))
+    >>> by_reason({pair: "credit=min weighs steps, and reward=orm has none"})
+    {'*credit* weighs steps, and *reward* has none': [(('reward', 'orm'), ('credit', 'min'))]}
+    """
+    alike: dict[str, list[Pair]] = {}
+    for pair, reason in refused.items():
+        for group, choice in pair:
+            reason = re.sub(rf"\b{group}(\.name)?={choice}\b|(?<![\w=.]){choice}(?![\w=])", f"*{group}*", reason)
+        alike.setdefault(reason, []).append(pair)
+    return alike
+
+
+def bullets(refused: list[Pair]) -> list[str]:
+    """Pairs as a list, those together that have the same partners.
+
+    >>> low, high = ("credit", "min"), ("credit", "sum")
+    >>> bullets([(one, other) for one in (("reward", "orm"), ("reward", "prm")) for other in (low, high)])
+    ['- `reward=orm`, `prm` with `credit=min`, `sum`']
+    """
+    partners: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for one, other in refused:
+        partners.setdefault(one, []).append(other)
+    together: dict[tuple[tuple[str, str], ...], list[tuple[str, str]]] = {}
+    for one, others in partners.items():
+        together.setdefault(tuple(others), []).append(one)
+    return [f"- {_named(ones)} with {_named(others)}" for others, ones in together.items()]
+
+
+def _named(choices: Sequence[tuple[str, str]]) -> str:
+    """Choices of one group, which is named once."""
+    return ", ".join([f"`{'='.join(choices[0])}`", *(f"`{choice}`" for _, choice in choices[1:])])
 
 
 def matrix(one: str, other: str, running: dict[Combination, Config]) -> list[str]:
