@@ -167,7 +167,7 @@ def plan_of(folder: Path, *words: str) -> PretrainedPrm:
 def test_markers_are_joined_as_tokens_or_as_text(tmp_path):
     folder = save_reward_model(tmp_path)
     words = PreTrainedTokenizerFast.from_pretrained(folder)
-    steps = ["We have $x = 2$.", "So the answer is 3."]
+    steps = ["Then we have 2.", "So the answer is 3."]
     read = {
         join: marked(words, "What is $x$?", steps, plan_of(folder, f"prm.join={join}")) for join in ("token", "text")
     }
@@ -175,7 +175,7 @@ def test_markers_are_joined_as_tokens_or_as_text(tmp_path):
     for join, last in (("token", newline), ("text", merged)):
         ids, at = read[join]
         assert ids[at].tolist() == [last] * 2, join
-        assert words.decode(ids) == "What is $x$?We have $x = 2$.\nSo the answer is 3.\n"
+        assert words.decode(ids) == "What is $x$?Then we have 2.\nSo the answer is 3.\n"
     scores = {
         join: Local(folder, plan_of(folder, f"prm.join={join}"), 4096)([("What is $x$?", steps)]) for join in read
     }
@@ -306,7 +306,7 @@ def test_a_random_model_on_the_real_rows_of_prmbench(tmp_path, capsys):
     folder = save_reward_model(tmp_path)
     words = ["on=prmbench", f"on.path={file}", f"prm.path={folder}", f"store={tmp_path}", "probes=10", "problems=20"]
     figures, _, printed = examined(words, capsys)
-    assert set(figures) >= {"simplicity", "soundness", "sensitivity", "overall", "redundency", "deception"}
+    assert set(figures) >= {"simplicity", "soundness", "sensitivity", "overall", "redundency"}
     assert all(
         0 < figures[kind]["prm_score"][1] <= figures[kind]["prm_score"][2] < 1 for kind in ("soundness", "overall")
     )

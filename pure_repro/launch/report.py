@@ -35,4 +35,4 @@ def conclude(config: Config, stages: dict[str, StageRun]) -> None:
             )
             print(f"  {row['checkpoint']:<6} {row['set']:<14} {said}")
     last = list(stages.values())[-1]
-    print(f"Results: {last.folder}    Open the tracker: make ui")
+    print(f"Results: {last.folder}" + ("" if config.track.name == "none" else "    Open the tracker: make ui"))
