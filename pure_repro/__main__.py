@@ -41,6 +41,7 @@ def main() -> None:
     try:
         if PARENT in os.environ:
             follow_parent()
+            del os.environ[PARENT]  # it is not that of the processes which this one starts
         run_composed()
     except KeyboardInterrupt as stop:
         fail("stopped; the same command goes on from the last checkpoint", 143 if isinstance(stop, Terminated) else 130)

@@ -68,7 +68,7 @@ def test_the_whole_flow(family, tmp_path):
         [
             *("recipe=one_gpu", "data=local", f"data.path={file}", "data.question=q", "data.answer=a", "prompt=chat"),
             *("model=local", f"model.path={save_family(family, tmp_path / 'model')}", "model.dtype=float32"),
-            *("model.adapter={rank: 4, alpha: 8}", "model.context=160", "rollout.max_prompt_tokens=130"),
+            *("model.adapter={rank: 4, alpha: 8}", "model.context=400", "rollout.max_prompt_tokens=350"),
             *("rollout.max_new_tokens=20", "score.max_new_tokens=10", "train.steps=2", "train.prompts_per_step=2"),
             *("train.samples_per_prompt=2", "train.rollouts_per_update=4", "train.keep_every=1", "track=none"),
             *(f"store={tmp_path / 'store'}", "score.checkpoints=[1,last]", "grading=strict", "data.validation=[]"),

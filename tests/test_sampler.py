@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.rollout import hf
 from pure_repro.rollout.hf import SamplingPlan, choose, generate, noise
+from pure_repro.rollout.vllm import with_positions
 from pure_repro.types import Problem, Rollouts
 
 PLAN = SamplingPlan(samples=6, temperature=1.0, top_p=1.0, max_new_tokens=40)
@@ -164,3 +165,11 @@ def test_noise_is_uniform_and_its_own_for_every_sample():
     correlations = torch.corrcoef(drawn[:20])
     assert (correlations - torch.eye(20)).abs().max() < 0.25
     assert (noise(0, 0, "a", 2, 500) == noise(0, 0, "a", 200, 500)[:2]).all(), "more samples keep the first ones"
+
+
+def test_an_engine_has_as_many_positions_as_it_is_asked_for(policy):
+    """vLLM makes a table of the positions that the configuration names; the trainer computes as many as it needs."""
+    known = policy.config.max_position_embeddings
+    assert with_positions(policy.config, known + 100).max_position_embeddings == known + 100
+    assert with_positions(policy.config, known - 1).max_position_embeddings == known
+    assert policy.config.max_position_embeddings == known, "the policy's own stays"

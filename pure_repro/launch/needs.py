@@ -185,5 +185,5 @@ def beyond_positions(config: Config, policy: Shape) -> str | None:
     room = policy.positions - (config.rollout.max_prompt_tokens or 0)
     return (
         f"{config.model.name} was trained on {policy.positions} positions and is asked for {longest(config)}: "
-        f"what lies beyond is extrapolated, and rollout.max_new_tokens={room} stays within"
+        "what lies beyond is extrapolated" + (f", and rollout.max_new_tokens={room} stays within" if room > 0 else "")
     )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pure_repro.config import ConfigError
-from pure_repro.launch.compose import checked, composed, composed_tree, dotted
+from pure_repro.launch.compose import checked, composed, composed_tree
+from pure_repro.launch.mistakes import dotted
 
 MORE = 20 if os.environ.get("FAULTS") == "all" else 1  # make test-faults
 TREE = composed_tree(["reward=judge", "credit=sum"])

@@ -36,7 +36,10 @@ def test_a_training_problem_that_is_a_test_problem_is_told(tmp_path: Path, on_ov
     )
     data = mathematics(tmp_path / "p.json").model_copy(update={"on_overlap": on_overlap})
     mine = FileSet(name="mine", path=path, question="q", answer="a")
-    config = composed(["recipe=paper"]).model_copy(update={"data": data.model_copy(update={"validation": (mine,)})})
+    one_a_step = ["train.prompts_per_step=1", "train.samples_per_prompt=2", "train.rollouts_per_update=1"]
+    config = composed(["recipe=paper", *one_a_step]).model_copy(
+        update={"data": data.model_copy(update={"validation": (mine,)})}
+    )
     config = config.model_copy(update={"stages": ("train",)})
     problems = [Problem(str(n), q, "4") for n, q in enumerate(["2+2", "what is $\\frac12$ of 8?", "3+3"])]
     if left is None:

@@ -76,7 +76,7 @@ def test_a_struck_run_ends_like_the_unbroken_one(
 
 def test_a_policy_that_is_no_number_stops_the_run(small_base: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFinite, match=r"^after step \d .*(is|are) not finite.*(last checkpoint|no checkpoint yet)"):
-        train(configured("train.learning_rate=1e30"), small_base, None, tmp_path, ALONE)
+        train(configured("train.learning_rate=1e30", "train.weight_decay=1.0"), small_base, None, tmp_path, ALONE)
     assert not (tmp_path / "last").exists() and not (tmp_path / "summary.json").exists()
     for line in (tmp_path / "validation.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
