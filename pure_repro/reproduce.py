@@ -16,21 +16,26 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from pure_repro.config import STAGES, Config, ConfigError, Track
+from pure_repro.config.cells import experiment_name, read_cells
+from pure_repro.launch import EXPERIMENTS
 from pure_repro.launch.compose import composed
 from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun, plan
 from pure_repro.launch.watchdog import PARENT
-from pure_repro.report import Cell, Experiment, Missing, Report, read_experiment, screen, write_report
 from pure_repro.track.follow import follow, open_parent, send_parent, send_run, settle
 from pure_repro.track.outbox import Parent
 from pure_repro.track.redact import redacted_address
 
-EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+if TYPE_CHECKING:  # what draws figures is imported when there is something to draw
+    from pure_repro.report import Cell, Report
+
+Filled = tuple[str, int, dict[str, Path]]  # row, seed and the folders of the stages
+Unfilled = tuple[str, int, str]  # row, seed and the reason
 Planned = tuple[str, int, tuple[str, ...], Config]  # row, seed, words and configuration of a cell
 
 
@@ -93,7 +98,7 @@ def parse(words: list[str]) -> Request:
     for key in ("seeds", "jobs"):
         if not re.fullmatch(r"[1-9]\d*", own[key]):
             raise ConfigError(f"{key}={own[key]} must be a positive whole number")
-    name = path.resolve().name if path.is_dir() else path.stem
+    name = experiment_name(path)
     out = Path(own["out"] or f"store/tables/{name}")
     return Request(name, path, int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
 
@@ -103,14 +108,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through the cleanup that Ctrl-C takes
     try:
         request = parse(sys.argv[1:])
-        experiment = read_experiment(request.path)
-        rows = experiment.rows
+        rows = read_cells(request.path)
         cells = [
             (row, seed, words, composed(words))
             for seed in range(1, request.seeds + 1)
             for row, words in ((r, cell_words(rows[r], seed, request)) for r in rows)
             if seed <= rows[row].get("seeds", request.seeds)  # not every row of a large experiment needs as many
         ]
+        from pure_repro.report import read_experiment  # takes a second, which a mistake in the words need not wait for
+
+        read_experiment(request.path)
     except ConfigError as error:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
@@ -122,9 +129,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\npure-repro: stopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
-    filled, missing = fill(cells, failed)
+    filled, unfilled = fill(cells, failed)
     if filled:
-        report(request, experiment, filled, missing, track)
+        report(request, filled, unfilled, track)
     if failed:
         print(
             f"\npure-repro: {len(failed)} of the processes failed; the same command goes on where it stopped",
@@ -266,48 +273,51 @@ def last_line(path: Path) -> str:
     return lines[-1] if lines else "no output"
 
 
-def fill(cells: list[Planned], failed: list[Job]) -> tuple[list[Cell], list[Missing]]:
+def fill(cells: list[Planned], failed: list[Job]) -> tuple[list[Filled], list[Unfilled]]:
     """The cells whose stages are finished, and why the others are not: what failed first says so for all behind it."""
     reasons: dict[Path, str] = {}
     for job in failed:  # in the order in which they failed or lost what they need
         before = next((reasons[folder] for folder in job.inputs if folder in reasons), None)
         said = before or last_line(job.log).removeprefix("pure-repro: ")
         reasons |= {run.folder: said for run in job.runs}
-    filled, missing = [], []
+    filled, unfilled = [], []
     for row, seed, _, config in cells:
         stages = plan(config)
         if all(run.finished for run in stages.values()):
-            folders = {name: run.folder for name, run in stages.items()}
-            filled.append(Cell(row, seed, *(folders.get(stage) for stage in STAGES)))
+            filled.append((row, seed, {name: run.folder for name, run in stages.items()}))
         else:
-            missing.append(Missing(row, seed, next(reasons[r.folder] for r in stages.values() if r.folder in reasons)))
-    return filled, missing
+            unfilled.append((row, seed, next(reasons[r.folder] for r in stages.values() if r.folder in reasons)))
+    return filled, unfilled
 
 
-def report(request: Request, experiment: Experiment, cells: list[Cell], missing: list[Missing], track: Track) -> None:
+def report(request: Request, filled: list[Filled], unfilled: list[Unfilled], track: Track) -> None:
     """Tables, figures and claims of finished cells; the first table also goes to the terminal."""
-    written = write_report(cells, experiment, request.out, missing)
+    from pure_repro.report import Cell, Missing, read_experiment, screen, write_report
+
+    cells = [Cell(row, seed, *(folders.get(stage) for stage in STAGES)) for row, seed, folders in filled]
+    missing = [Missing(*one) for one in unfilled]
+    written = write_report(cells, read_experiment(request.path), request.out, missing)
     print(screen(written, request.out))
     if track.name == "mlflow":
-        send_table(request, cells, written, track)
+        send_table(request, written, cells, track)
 
 
-def send_table(request: Request, cells: list[Cell], written: Report, track: Track) -> None:
+def send_table(request: Request, report: "Report", cells: list["Cell"], track: Track) -> None:
     """Have the cells and the table above them sent to the tracker, and say where it shows them."""
     for cell in cells:
-        arm = written.results.labels[cell.row]
+        arm = report.results.labels[cell.row]
         send_run(cell.stages, track, name=f"{arm}, seed {cell.seed}", tags={"arm": arm})
     glance = (request.out / "table.md").read_text().split("\n## ")[1]
-    assert track.parent is not None
+    assert track.parent is not None and cells[0].score is not None
     parent = Parent(
         name=track.parent,
         kind="table",
         title=track.parent,
         description=f"## {glance}",
         folder=str(request.out.resolve()),
-        table=written.table,
+        table=report.table,
     )
-    send_parent(next(iter(cells[0].stages.values())).parents[1], track, parent)
+    send_parent(cells[0].score.parents[1], track, parent)
     for page in settle():
         print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}")
 

@@ -62,7 +62,7 @@ MISTAKES = {
 REPRODUCE_MISTAKES = {
     "table1 seeds=0": "seeds=0 must be a positive whole number",
     "table1 jobs=two": "jobs=two must be a positive whole number",
-    "table2": f"name one of {EXPERIMENTS}, as in: python -m pure_repro.reproduce table1 seeds=3",
+    "table2": f"name one of {EXPERIMENTS}, or a yaml of cells, as in: python -m pure_repro.reproduce table1 seeds=3",
     "table1 train.steps=0": "train.steps=0 must be greater than 0",
 }
 # The same sentences without a process each.

@@ -67,12 +67,12 @@ def test_what_failed_first_is_the_reason_of_all_behind_it(tmp_path: Path):
     base.log.parent.mkdir(parents=True)
     base.log.write_text("step 3\rpure-repro: the disk is full\n")
     finish(*dict.fromkeys(run.folder for _, seed, _, c in cells if seed == 1 for run in plan(c).values()))
-    filled, missing = fill(cells, [base, *behind])
-    assert [(cell.row, cell.seed, cell.prm is None) for cell in filled] == [
-        ("verifiable", 1, True),
-        ("process", 1, False),
+    filled, unfilled = fill(cells, [base, *behind])
+    assert [(row, seed, "prm" in folders) for row, seed, folders in filled] == [
+        ("verifiable", 1, False),
+        ("process", 1, True),
     ]
-    assert missing == [("verifiable", 2, "the disk is full"), ("process", 2, "the disk is full")]
+    assert unfilled == [("verifiable", 2, "the disk is full"), ("process", 2, "the disk is full")]
 
 
 def test_a_base_has_all_cores_where_everything_waits_for_it(tmp_path: Path):

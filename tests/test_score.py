@@ -183,9 +183,12 @@ def test_a_plain_model_is_scored_end_to_end(scored):
     assert bare <= {True}, "this set has a prompt of its own"
     assert {row["finish"] for row in kept} == {"stop", "length"} and any("boxed" in row["response"] for row in kept)
     assert not any("<|" in row["response"] for row in kept), "what ends a response is no part of it"
-    scores = json.loads((folder / "scores.json").read_text())["checkpoints"]["base"]
+    ((name, scores),) = json.loads((folder / "scores.json").read_text())["checkpoints"].items()
     assert all(len(one["greedy"]) == 20 and np.shape(one["sampled"]) == (20, 4) for one in scores.values())
     table = json.loads((folder / "table.json").read_text())
+    assert name == "small" and table["scored"].keys() == {"small"}, "a model from elsewhere is called by its name"
+    assert table["scored"]["small"] in (folder / "table.md").read_text()
+    assert json.loads((folder / "manifest.json").read_text())["scored"] == table["scored"]
     assert [row["set"] for row in table["rows"]] == [*names, *["average"][: len(names) - 1]]
     for row in table["rows"]:
         assert row["samples"] == 4 and all(low <= mid <= high for mid, low, high in (row["mean"], row["pass@4"]))

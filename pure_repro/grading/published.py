@@ -127,7 +127,9 @@ def judge(
     >>> judge("33.33", "33.333").status, judge("0.5", "50").status, judge("(1,2)", "[1,2]").status
     ('correct', 'correct', 'correct')
     """
-    answer = strip(strip(answer))  # where it is found and once more, as in the harness: "x = 5" loses its name then
+    answer = strip(
+        strip(answer)
+    )  # once where it is found and once more, as in the harness: "x = 5" loses its name then
     equal = same(answer, strip(reference), max(rel_tol, RELATIVE_TOLERANCE), algebra)
     if equal is None:
         return None

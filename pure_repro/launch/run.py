@@ -30,6 +30,7 @@ def run(config: Config, stages: dict[str, StageRun]) -> None:
     if not all(stage.finished for stage in stages.values()):
         require_fit(fit)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of libraries; 0 shows them
     with tracked({name: stage.folder for name, stage in stages.items()}, config.track):
         if config.launch.name == "inline":
             from pure_repro.launch.stages import run_here

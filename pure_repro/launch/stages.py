@@ -1,6 +1,7 @@
 """Run the stages of a plan, one after the other: in one process, or as a rank of a group. Imports torch."""
 
 import errno
+import json
 import os
 import resource
 import shutil
@@ -27,7 +28,7 @@ from pure_repro.judge.judges import JudgeSilent
 from pure_repro.launch.failure import Failure, first_line
 from pure_repro.launch.outputs import outputs, require_as_left
 from pure_repro.launch.plan import StageRun, uses_prm
-from pure_repro.launch.weights import folder_of
+from pure_repro.launch.weights import folder_of, in_words, name_of
 from pure_repro.models.checkpoint import BrokenState, OtherRanks, drop_state
 from pure_repro.models.finite import NotFinite
 from pure_repro.models.ranks import ALONE, Ranks
@@ -133,10 +134,16 @@ def make(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) 
             "peak_gigabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             "ranks": ranks.size if run.stage == "train" else 1,
             "outputs": outputs(run.folder),
+            **models_of(run),
             **environment(),
         },
     )
     drop_state(run.folder)  # a kill up to here goes on from the last checkpoint
+
+
+def models_of(run: StageRun) -> dict[str, dict[str, str]]:
+    """What a score is of, by checkpoint, as its table has it; no other stage has such a table."""
+    return {"scored": json.loads((run.folder / "table.json").read_text())["scored"]} if run.stage == "score" else {}
 
 
 def work(stage: str) -> Callable[[Config, dict[str, Path], Path, Ranks], None]:
@@ -188,11 +195,8 @@ def _train(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
 def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) -> None:
     from pure_repro.score.run import score
 
-    if "train" not in folders:
-        checkpoints = {"base": start_of(config, folders)}
-    else:
-        checkpoints = {name: folders["train"] / name for name in config.score.folders}
-    score(chatting(config, next(iter(checkpoints.values()))), checkpoints, out, ranks)
+    checkpoints, names = scored(config, folders)
+    score(chatting(config, next(iter(checkpoints.values()))), checkpoints, names, out, ranks)
 
 
 def chatting(config: Config, folder: Path) -> Config:
@@ -212,6 +216,22 @@ def chatting(config: Config, folder: Path) -> Config:
     ]
     score = config.score.model_copy(update={"prompt": chat_template(folder, config.score.prompt), "benchmarks": sets})
     return config.model_copy(update={"data": data, "score": score})
+
+
+def scored(config: Config, folders: dict[str, Path]) -> tuple[dict[str, Path], dict[str, str]]:
+    """The checkpoints to be scored, by name: where each lies, and what it is in words.
+
+    Only what stage ``base`` has made is called base.
+    """
+    if "train" in folders:
+        training = folders["train"]
+        names = config.score.folders
+        return {name: training / name for name in names}, {name: f"train/{training.name}/{name}" for name in names}
+    start = start_of(config, folders)
+    if isinstance(config.model, Pretrained):
+        name = name_of(config.model)
+        return {name: start}, {name: in_words(config.model)}
+    return {"base": start}, {"base": f"base/{folders['base'].name}"}
 
 
 def start_of(config: Config, folders: dict[str, Path]) -> Path:

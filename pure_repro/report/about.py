@@ -20,9 +20,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from pure_repro.config.base import Rate, Strict
+from pure_repro.config.cells import Rows
 
 View = Literal["sampled_chosen", "greedy_chosen", "sampled_last", "greedy_last"]
-Rows = Mapping[str, Mapping[str, Any]]  # row → label and overrides, and whatever a grid crosses
 Section = Literal["sets", "training", "answers", "fitted", "published"]
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from pure_repro.report.about import Rows
+from pure_repro.config.cells import Rows
 from pure_repro.score.generations import GENERATIONS, VERDICTS, read_lines
 from pure_repro.score.intervals import Interval, mean_accuracy
 
 Checkpoint = Literal["chosen", "last"]
 Sampling = Literal["sampled", "greedy"]
 Record = dict[str, Any]
+ENVIRONMENT = ("code", "python", "packages", "machine")  # of a manifest: what stages of one table may share
 
 
 def read_records(path: Path) -> list[Record]:
@@ -173,10 +174,8 @@ def write_manifest(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
         manifests = {s: json.loads((folder / "manifest.json").read_text()) for s, folder in cell.stages.items()}
         filled.append({"row": cell.row, "seed": cell.seed} | {s: m["address"] for s, m in manifests.items()})
         for stage, manifest in manifests.items():
-            own = {key: manifest.pop(key) for key in ("seed", "seconds")}
-            environment = {
-                k: v for k, v in manifest.items() if k not in ("stage", "address", "config", "inputs", "outputs")
-            }
+            own = {key: manifest[key] for key in ("seed", "seconds", "scored") if key in manifest}
+            environment = {key: manifest[key] for key in ENVIRONMENT if key in manifest}
             if environment not in environments:
                 environments.append(environment)
             stages[f"{stage}/{manifest['address']}"] = own | {"environment": environments.index(environment)}

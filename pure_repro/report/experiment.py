@@ -1,13 +1,12 @@
-"""An experiment is a folder with ``cells.yaml``: of the checkout, by its name, or a user's own, by its path."""
+"""An experiment is a folder with ``cells.yaml``, or a yaml of cells: of the checkout or a user's own."""
 
 import json
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from pure_repro.config.base import ConfigError
+from pure_repro.config.cells import cells_file, experiment_name, read_cells, read_yaml
 from pure_repro.report.about import About, Experiment
 from pure_repro.report.claims import check_claims
 
@@ -17,14 +16,7 @@ def read_experiment(path: Path) -> Experiment:
 
     Raises ``ConfigError`` for a file that is not what it should be.
     """
-    cells = path / "cells.yaml" if path.is_dir() else path
-    folder = cells.resolve().parent
-    name = folder.name if cells.name == "cells.yaml" else cells.stem
-    rows = read_yaml(cells)
-    for row, cell in rows.items():
-        overrides = cell.get("overrides") if isinstance(cell, dict) else None
-        if not isinstance(overrides, list) or not all(isinstance(word, str) for word in overrides):
-            raise ConfigError(f"{cells}: {row} needs overrides, a list of key=value, as in [credit=sum, reward=prm]")
+    name, rows, folder = experiment_name(path), read_cells(path), cells_file(path).parent
     claims, expected = folder / "claims.yaml", folder / "expected.json"
     about = read_about(claims, list(rows)) if claims.exists() else About(title=name)
     return Experiment(name, rows, about, json.loads(expected.read_text()) if expected.exists() else {})
@@ -45,16 +37,3 @@ def read_about(path: Path, rows: list[str]) -> About:
     if about.reference is not None and about.reference not in rows:
         raise ConfigError(f"{path}: reference: {about.reference} is no row: take one of {', '.join(rows)}")
     return about
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys of a yaml file. Raises ``ConfigError`` where it is missing or holds none."""
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no yaml: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no keys: write name: {{overrides: [credit=sum]}} a row")
-    return values

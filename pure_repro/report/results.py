@@ -7,7 +7,8 @@ from math import ceil, isfinite, nan
 from statistics import median
 from typing import cast
 
-from pure_repro.report.about import About, Experiment, Rows, View
+from pure_repro.config.cells import Rows
+from pure_repro.report.about import About, Experiment, View
 from pure_repro.report.cells import (
     Cell,
     Checkpoint,

@@ -6,6 +6,7 @@
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,8 @@ def regrade(folder: Path, words: Sequence[str]) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     verdicts = judged(rows, tolerances(config["score"]["benchmarks"]), grading)
     write_verdicts(out / VERDICTS, verdicts)
-    write_scores(rows, verdicts, grading, out)
+    scored = json.loads((folder / "table.json").read_text()).get("scored", {})
+    write_scores(rows, verdicts, grading, scored, out)
     return out
 
 

@@ -106,7 +106,7 @@ def mean_accuracy(sets: Sequence[Float[ndarray, "seed _"]]) -> Interval:
     problems = np.array([right.shape[1] for right in sets])
     theta = float(np.mean([right.mean() for right in sets]))
     spread = [right.mean(0).var(ddof=1) if right.shape[1] > 1 else 0.0 for right in sets]
-    variance = float(np.sum(spread / problems)) / len(sets) ** 2
+    variance = float(np.sum(np.array(spread) / problems)) / len(sets) ** 2
     trials = len(sets) ** 2 / float(np.sum(1 / problems))
     if variance > 0:
         trials = theta * (1 - theta) / variance

@@ -45,8 +45,12 @@ class Part:
     file: Path
 
 
-def score(config: Config, checkpoints: dict[str, Path], out: Path, ranks: Ranks = ALONE) -> None:
+def score(
+    config: Config, checkpoints: dict[str, Path], scored: dict[str, str], out: Path, ranks: Ranks = ALONE
+) -> None:
     """Sample, grade and tabulate every checkpoint; ranks share the sampling, and the first one writes.
+
+    ``scored`` says of each checkpoint what it is.
 
     Raises ``ConfigError`` for a benchmark that cannot be read, is not the one meant, or exceeds the model's context.
     """
@@ -69,7 +73,7 @@ def score(config: Config, checkpoints: dict[str, Path], out: Path, ranks: Ranks 
                 bar.update(len(part.problems) * part.plan.samples)
             sampler.rest()
     if ranks.first:
-        conclude([row for part in work for row in read_lines(part.file)], config, out)
+        conclude([row for part in work for row in read_lines(part.file)], scored, config, out)
         shutil.rmtree(folder)
 
 
@@ -109,12 +113,12 @@ def answer(part: Part, config: Config, sampler: Sampler, tokenizer: PreTrainedTo
         write_lines(part.file, [known | row for row in made])
 
 
-def conclude(rows: list[Row], config: Config, out: Path) -> None:
-    """Grade all responses and tabulate them."""
+def conclude(rows: list[Row], scored: dict[str, str], config: Config, out: Path) -> None:
+    """Grade all responses and tabulate them, under what was scored."""
     write_lines(out / GENERATIONS, rows)
     verdicts = judged(rows, tolerances(config.score.model_dump()["benchmarks"]), config.grading)
     write_verdicts(out / VERDICTS, verdicts)
-    write_scores(rows, verdicts, config.grading, out)
+    write_scores(rows, verdicts, config.grading, scored, out)
 
 
 def plans_of(score: Score, problems: int) -> dict[str, SamplingPlan]:

@@ -5,7 +5,7 @@ The same responses and verdicts give the same bytes.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -95,7 +95,7 @@ def tables(checkpoints: dict[str, dict[str, Record]]) -> list[Record]:
     return rows
 
 
-def in_markdown(records: Sequence[Record], grading: Grading) -> str:
+def in_markdown(records: Sequence[Record], grading: Grading, scored: Mapping[str, str]) -> str:
     """The table as a reader wants it, a section per checkpoint."""
     sections = [
         f"# Scores, graded by the {grading.profile} rules",
@@ -122,21 +122,29 @@ def in_markdown(records: Sequence[Record], grading: Grading) -> str:
                 ]
             )
         header = ["set", "problems", "greedy", "samples", "mean", "pass", "majority", "unboxed", "cut off", "tokens"]
-        sections += [f"## Checkpoint {checkpoint}", markdown_table(header, lines)]
+        what = [f"`{scored[checkpoint]}`"] if checkpoint in scored else []
+        sections += [f"## Checkpoint {checkpoint}", *what, markdown_table(header, lines)]
     return "\n\n".join(sections) + "\n"
 
 
-def write_scores(rows: Sequence[Row], verdicts: Sequence[Verdict], grading: Grading, out: Path) -> None:
-    """Write ``scores.json`` (per problem, so that any interval can be computed later), ``table.json``, ``table.md``."""
+def write_scores(
+    rows: Sequence[Row], verdicts: Sequence[Verdict], grading: Grading, scored: Mapping[str, str], out: Path
+) -> None:
+    """Write ``scores.json`` (per problem, so that any interval can be computed later), ``table.json``, ``table.md``.
+
+    ``scored`` says what each checkpoint is: hub id and revision, folder and digest, or the stage that made it.
+    """
     checkpoints: dict[str, dict[str, Record]] = {}
     judged = zip(rows, verdicts, strict=True)
     for (checkpoint, name), group in groupby(judged, key=lambda pair: (pair[0]["checkpoint"], pair[0]["set"])):
         asked, decided = zip(*group, strict=True)
         checkpoints.setdefault(checkpoint, {})[name] = outcomes(asked, decided, grading)
     records = tables(checkpoints)
-    (out / "table.md").write_text(in_markdown(records, grading))
+    (out / "table.md").write_text(in_markdown(records, grading, scored))
     rounded = [{key: in_digits(value) for key, value in record.items()} for record in records]
-    (out / "table.json").write_text(json.dumps({"grading": grading.profile, "rows": rounded}, indent=1) + "\n")
+    (out / "table.json").write_text(
+        json.dumps({"grading": grading.profile, "scored": scored, "rows": rounded}, indent=1) + "\n"
+    )
     (out / "scores.json").write_text(json.dumps({"checkpoints": checkpoints}, indent=1) + "\n")
 
 
