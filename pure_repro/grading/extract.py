@@ -7,6 +7,7 @@ from pure_repro.grading.tex import closing_brace
 from pure_repro.grading.units import UNKNOWN, canonical_unit
 
 BOXES = (r"\boxed", r"\fbox", r"\framebox")
+COMMANDS = tuple((box, box.index("box")) for box in BOXES)  # and where "box" stands in them
 MOST_BOXES = 64  # of one list
 NEARBY = 60  # characters before a box in which its sign and its name stand
 SIGN = re.compile(r"(?:^|[$=(\[,:;.\n]|\\[(\[]|[a-zA-Z]{2})\s*(-|\\pm\s?)$")
@@ -41,12 +42,22 @@ def last_boxed(response: str) -> str | None:
         return None
     inside, end = found
     answer = with_surroundings(response, start, inside, end)
-    return answer if r"box" not in response[:start] else listed(response, start, answer)
+    return answer if response.find("box", 0, start) < 0 else listed(response, start, answer)
 
 
 def last_box(response: str, end: int) -> int:
-    """Where the last box before a place begins, −1 where there is none."""
-    return max(response.rfind(box, 0, end) for box in BOXES)
+    r"""Where the last box before a place begins, −1 where there is none. One scan from the end finds all three kinds.
+
+    >>> last_box(r"\framebox{1} a box", 18), last_box("a box", 5), last_box(r"\boxed{1}", 9)
+    (0, -1, 0)
+    """
+    at = response.rfind("box", 0, end)
+    while at >= 0:
+        for command, offset in COMMANDS:
+            if response.startswith(command, at - offset, end) and at >= offset:
+                return at - offset
+        at = response.rfind("box", 0, at)
+    return -1
 
 
 def content(response: str, start: int) -> tuple[str, int] | None:

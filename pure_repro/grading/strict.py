@@ -24,10 +24,10 @@ def judge(
     >>> judge(r"\sqrt{8}", r"2\sqrt{2}") is None
     True
     """
-    algebra = algebra or Algebra()
     equal = decide(answer, reference, rel_tol, abs_tol)
     if equal is not None:
         return Verdict("correct" if equal else "wrong", answer, "same number" if equal else "another number")
+    algebra = algebra or Algebra()
     try:
         if same_text(answer, reference):
             return Verdict("correct", answer, "same text")
