@@ -103,9 +103,19 @@ def parse(words: list[str]) -> Request:
     return Request(name, path, int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
 
 
+def help_text() -> str:
+    """What it does, its keys, and the experiments there are."""
+    keys = "Keys: seeds=1  jobs=2 (side by side)  out=store/tables/<name>; every other word goes to every cell."
+    known = ", ".join(sorted(path.parent.name for path in EXPERIMENTS.glob("*/cells.yaml")))
+    return f"{__doc__}\n{keys}\nExperiments: {known}"
+
+
 def main() -> int:
     """Plan all cells, make what is missing, write the table."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through the cleanup that Ctrl-C takes
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(help_text())
+        return 0
     try:
         request = parse(sys.argv[1:])
         rows = read_cells(request.path)

@@ -255,6 +255,11 @@ def test_help_is_quick(entry):
     assert "min_strict" in run.stdout
 
 
+def test_a_table_has_help(entry):
+    run = entry("--help", module="pure_repro.reproduce")
+    assert run.returncode == 0 and run.stdout.endswith(f"\nExperiments: {EXPERIMENTS}\n")
+
+
 def test_cfg_prints_every_key(entry):
     run = entry("--cfg", "job", "--resolve", "credit=sum", "seed=7")
     assert run.returncode == 0 and "${" not in run.stdout
