@@ -43,8 +43,6 @@ from pure_repro.launch.sweep import (
     read_sweep,
     write_sweep,
 )
-from pure_repro.report import screen
-from pure_repro.table import of_sweep
 from pure_repro.track.follow import open_parent, send_parent, settle
 from pure_repro.track.outbox import Parent
 from pure_repro.track.redact import redacted_address
@@ -130,6 +128,9 @@ def conclude(config: DictConfig, sweep: Sweep, folder: Path) -> None:
     if not any(job.status == "done" and {"train", "score"} & job.stages.keys() for job in sweep.jobs):
         return
     try:
+        from pure_repro.report import screen  # a mistake in the words need not wait for what makes tables
+        from pure_repro.table import of_sweep
+
         report = of_sweep(folder, folder / "table")
     except Exception as error:  # what the sweep came to is said in any case, and a table can be made at any time
         print(f"No table: {type(error).__name__}: {error}; again by python -m pure_repro.table sweep={sweep.name}")

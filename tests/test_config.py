@@ -28,7 +28,7 @@ MISTAKES = {
     "credit=mni": (f"credit=mni is no choice: take one of {CREDITS}; did you mean min?"),
     "recipe=smok": (
         "recipe=smok is no choice: "
-        "take one of embedded, paper, released_main, released_verl, smoke; did you mean smoke?"
+        "take one of embedded, one_gpu, paper, released_main, released_verl, smoke; did you mean smoke?"
     ),
     "train.prompts_per_step=32 train.samples_per_prompt=8 train.rollouts_per_update=100": (
         "train.rollouts_per_update=100 does not divide prompts_per_step × samples_per_prompt = 32 × 8 = 256"

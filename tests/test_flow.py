@@ -36,7 +36,7 @@ def lines(path: Path) -> list[dict]:
 
 def untimed(rows: list[dict]) -> list[dict]:
     """Rows of the log without what depends on the clock."""
-    return [{key: value for key, value in row.items() if not key.startswith("seconds/")} for row in rows]
+    return [{key: value for key, value in row.items() if not key.startswith(("seconds/", "speed/"))} for row in rows]
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -253,7 +253,7 @@ def test_a_run_that_broke_off_ends_like_the_unbroken_one(monkeypatch, tmp_path, 
 
 
 def untimed(row: dict) -> dict:
-    return {name: value for name, value in row.items() if not name.startswith("seconds/")}
+    return {name: value for name, value in row.items() if not name.startswith(("seconds/", "speed/"))}
 
 
 def addresses(*words: str) -> dict[str, str]:

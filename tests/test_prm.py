@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pure_repro.reward.at_end import at_end
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import TokenClassifierOutput
 
@@ -21,6 +20,7 @@ from pure_repro.prm.gate import GateFailed, as_rollouts, examine, require_pass
 from pure_repro.prm.labels import prm800k_example, world_examples
 from pure_repro.prm.measures import calibration_error
 from pure_repro.prm.score import mark_step_ends, newline_id, step_scores
+from pure_repro.reward.outcome_scores import at_end
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
 from pure_repro.types import Rollouts, Steps

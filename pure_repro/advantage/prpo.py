@@ -40,7 +40,7 @@ def prpo(
     """
     own = returns - after_the_step(returns, mask, steps)
     right = ((1 + own) / 2).double() * mask
-    mean = right.sum(dim=1) / mask.sum(dim=1)
+    mean = right.sum(dim=1) / mask.sum(dim=1).clamp(min=1)  # a row without tokens has none
     shift = mean - group_sum(mean, group) / group_sizes(group)
     return (((right - 0.5) / PRIOR_DEVIATION + shift[:, None]) * mask).to(returns.dtype)
 

@@ -14,7 +14,7 @@ from typing import Any
 from pure_repro.config import Benchmark, Config, ConfigError, Embedded, FileSet, HubSet, Published, TestSet, UrlSet
 from pure_repro.data.files import column, file_rows, text_in
 from pure_repro.data.world import TEST_SEED, draw_problems
-from pure_repro.grading import extract_answer
+from pure_repro.grading.extract import last_box_alone
 from pure_repro.types import Problem
 
 
@@ -117,13 +117,13 @@ def after_hashes(value: Any) -> str | None:
 
 
 def boxed(value: Any) -> str | None:
-    r"""The answer that a solution boxes, found as in a response; some solutions of MATH box one word without braces.
+    r"""What the last box of a solution holds, nothing around it; some solutions of MATH box a word without braces.
 
     >>> boxed(r"so \boxed{\frac{1}{2}}."), boxed(r"so $\boxed 7$."), boxed("none")
     ('\\frac{1}{2}', '7', None)
     """
     bare = re.findall(r"\\boxed\s+([^\s${}]+)", str(value))
-    return extract_answer(str(value)) or (bare[-1] if bare else None)
+    return last_box_alone(str(value)) or (bare[-1] if bare else None)
 
 
 READINGS: dict[str, Callable[[Any], Any]] = {"text": lambda value: value, "boxed": boxed, "after_hashes": after_hashes}

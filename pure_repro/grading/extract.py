@@ -45,6 +45,17 @@ def last_boxed(response: str) -> str | None:
     return answer if response.find("box", 0, start) < 0 else listed(response, start, answer)
 
 
+def last_box_alone(text: str) -> str | None:
+    r"""The content of the last box without what stands around it: as benchmarks pin their references.
+
+    >>> last_box_alone(r"x = -\boxed{3} \text{ cm}"), last_box_alone("none")
+    ('3', None)
+    """
+    start = last_box(text, len(text))
+    found = content(text, start) if start >= 0 else None
+    return found[0] if found else None
+
+
 def last_box(response: str, end: int) -> int:
     r"""Where the last box before a place begins, −1 where there is none. One scan from the end finds all three kinds.
 

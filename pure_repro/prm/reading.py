@@ -17,7 +17,7 @@ from pure_repro.config import ConfigError, PretrainedPrm
 from pure_repro.models.batches import microbatches
 from pure_repro.models.precision import autocast
 
-Marked = tuple[Int[Tensor, " token"], Int[Tensor, " step"]]  # tokens, and which of them are read
+Marked = tuple[Int[Tensor, " _"], Int[Tensor, " _"]]  # tokens, and which of them are read
 
 
 def written(question: str, steps: Sequence[str], plan: PretrainedPrm) -> tuple[str, list[str]]:
@@ -72,7 +72,7 @@ def marked(tokenizer: PreTrainedTokenizerBase, question: str, steps: Sequence[st
 @torch.no_grad()
 def scores_at(
     model: PreTrainedModel, asked: Sequence[Marked], classes: Sequence[int], packed_tokens: int | None
-) -> list[Float[Tensor, " step"]]:
+) -> list[Float[Tensor, " _"]]:
     """``P(right) − P(wrong)`` of two classes of logits at every place that is read, for each of some texts.
 
     Texts stand one after the other as far as ``packed_tokens`` allows, kept apart by their positions; ``None``: each is
