@@ -27,7 +27,7 @@ from pure_repro.track.follow import follow, open_parent, send_parent, send_run, 
 from pure_repro.track.mlflow import LOGGED, connect
 from pure_repro.track.outbox import OUTBOX, Child, Letter, Parent, post, waiting
 
-LONG = 1200  # seconds, where a busy machine may take its time
+LONG = 1200.0  # seconds, where a busy machine may take its time
 
 
 @pytest.fixture
