@@ -52,7 +52,7 @@ class Shape:
         """Those of low-rank adapters beside every linear layer but the output layer: ``rank·(inputs + outputs)`` each.
 
         >>> KNOWN["Qwen/Qwen2.5-0.5B"].adapter_parameters(rank=1)
-        1099776
+        549888
         """
         h, q, kv, i = self.hidden, self.query_size, self.kv_size, self.intermediate
         return self.layers * rank * (2 * (h + q) + 2 * (h + kv) + 3 * (h + i))

@@ -20,7 +20,7 @@ from pure_repro.config import Track
 from pure_repro.track.outbox import OUTBOX, Child, Letter, Parent, post, tracker_of
 from pure_repro.track.redact import redacted_address, words_of
 
-GRACE = 10  # seconds that a command waits at its end for what is still being sent
+GRACE = 10.0  # seconds that a command waits at its end for what is still being sent
 
 _stages: dict[Path, Mapping[str, Path]] = {}  # of the runs of this process, by the folder they are known by
 _posted: dict[str, Path] = {}  # the last letter of this process about each run
