@@ -48,7 +48,7 @@ def name_of(model: Weights) -> str:
 
     >>> from pure_repro.config import Pretrained
     >>> name_of(Pretrained(name="hub", kind="pretrained", path="Qwen/Qwen2.5-Math-1.5B", revision="a", context=4096,
-    ...                    dtype="bfloat16", stop=None))
+    ...                    dtype="bfloat16", stop=None, adapter=None))
     'Qwen2.5-Math-1.5B'
     """
     return re.sub(r"[^\w.-]", "_", Path(model.path).resolve().name)
@@ -65,7 +65,7 @@ def parameters(model: Model) -> float:
 
     >>> from pure_repro.config import Pretrained
     >>> parameters(Pretrained(name="hub", kind="pretrained", path="Qwen/Qwen2.5-Math-1.5B", revision="a", context=4096,
-    ...                       dtype="bfloat16", stop=None)) / 1e9
+    ...                       dtype="bfloat16", stop=None, adapter=None)) / 1e9
     1.5
     """
     if isinstance(model, Tiny):

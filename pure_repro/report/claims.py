@@ -92,7 +92,7 @@ def mean_of_seeds(values: Sequence[float], boundary: float) -> Evidence:
     """The mean of a quantity of every seed: Student's interval against the boundary.
 
     >>> mean_of_seeds([0.1, 0.5], 0.0).verdict, mean_of_seeds([0.1, 0.5], 0.0).seeds_needed
-    ('cannot tell', 4)
+    ('cannot tell', 6)
     """
 
     def expected(number: int) -> Interval:
