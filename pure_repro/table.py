@@ -20,7 +20,6 @@ from pure_repro.report.cells import read_trainings
 from pure_repro.report.milestones import level_of
 
 SHARE = 0.9  # of the best final validated accuracy: the level whose steps are counted where none is named
-FIGURES = {"tokens": "tokens per response", "steps": "steps per response"}
 COLUMNS = ("sampled_chosen", "sampled_last", "collapsed_at", "steps_to_level", "greedy_last", "figures")
 EXAMPLE = "sweep=<name>, or where='reward=prm' by=credit,advantage"
 
@@ -245,7 +244,6 @@ def written(
         title=title,
         level=level,
         mark="the level",
-        figures=FIGURES if ends else {},
         columns=COLUMNS,
         sections=("sets", "training", "fitted"),
     )

@@ -26,6 +26,9 @@ View = Literal["sampled_chosen", "greedy_chosen", "sampled_last", "greedy_last"]
 Section = Literal["sets", "training", "answers", "fitted", "published"]
 
 
+FIGURES = {"tokens": "tokens per response", "steps": "steps per response"}  # every training logs these
+
+
 class Statement(Strict):
     """A claim before it is decided: what is said, where, and its rule, whose keys are the other ones."""
 
@@ -57,7 +60,7 @@ class About(Strict):
     reference: str | None = None
     level: Annotated[Rate | None, Field(description="of sampled accuracy on the validation problems")] = None
     mark: str = "the mark"
-    figures: dict[str, str] = Field(default_factory=dict)
+    figures: dict[str, str] = Field(default_factory=lambda: dict(FIGURES), min_length=1)
     columns: tuple[str, ...] = (
         *("sampled_chosen", "sampled_last", "greedy_chosen", "greedy_last"),
         *("figures", "collapsed_at", "steps_to_level", "seconds_per_step"),
