@@ -51,7 +51,7 @@ def went_off(rows: Rows, alarm: Alarm, window: int) -> int | None:
     >>> went_off(rows, Alarm(metric="tokens", of="itself", side="above", threshold=10), 2) is None
     True
     """
-    logged = [(int(row["step"]), row[alarm.metric]) for row in rows if alarm.metric in row]
+    logged = [(int(row["step"]), float(row[alarm.metric])) for row in rows if alarm.metric in row]
     heights = levels([value for _, value in logged], alarm, window)
     after = [step for step, _ in logged[window - 1 :]]
     return next((step for step, height in zip(after, heights, strict=True) if crosses(height, alarm)), None)
@@ -122,7 +122,7 @@ def calibrated(runs: Runs, alarm: Alarm, window: int, room: float) -> Alarm:
     3.0
     """
     sound = [metrics for metrics, validations in runs if lost(validations) is None]
-    logged = [[row[alarm.metric] for row in metrics if alarm.metric in row] for metrics in sound]
+    logged = [[float(row[alarm.metric]) for row in metrics if alarm.metric in row] for metrics in sound]
     heights = [height for values in logged if len(values) >= window for height in levels(values, alarm, window)]
     if not heights:
         return alarm
