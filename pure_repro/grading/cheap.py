@@ -14,6 +14,7 @@ LARGEST_POWER = 1_000  # of ten, in scientific notation
 
 DIGITS = r"(?:\d{1,3}(?:(?:,|,\\!|\\,|\{,\})\d{3})+(?!\d)|\d+)(?:\.\d*)?|\.\d+"
 NUMBER = re.compile(rf"({DIGITS})(?:(?:[eE]|\\(?:times|cdot)\s*10\s*\^)\s*\{{?\s*([-+]?\d{{1,4}})\s*\}}?)?")
+THOUSANDS = re.compile(r"[^\d.]")
 FRACTION = re.compile(r"(?:(\d+)\s*)?\\[dtc]?frac\s*\{\s*(-?)(\d+)\s*\}\s*\{\s*(-?)(\d+)\s*\}")
 SLASH = re.compile(r"(?:(\d+)\s+)?()(\d+)\s*/\s*(-?)(\d+)")
 WRAPPERS = (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
@@ -26,7 +27,7 @@ def bare(text: str) -> str:
     '\\frac{1}{2}'
     """
     text = text.strip().removesuffix(".").rstrip()
-    for opening, closing in WRAPPERS:
+    for opening, closing in WRAPPERS if text.startswith(("$", "\\")) else ():
         if len(text) > len(opening + closing) and text.startswith(opening) and text.endswith(closing):
             return text[len(opening) : -len(closing)].strip()
     return text
@@ -46,10 +47,12 @@ def rational(text: str) -> Fraction | None:
     sign = -1 if text.startswith("-") else 1
     body = text[1:].lstrip() if text[:1] in ("-", "+") else text
     if number := NUMBER.fullmatch(body):
-        digits, exponent = number[1], int(number[2] or 0)
+        digits, exponent = THOUSANDS.sub("", number[1]), int(number[2] or 0)
         if abs(exponent) > LARGEST_POWER:
             return None
-        return sign * Fraction(re.sub(r"[^\d.]", "", digits)) * Fraction(10) ** exponent
+        if digits.isdecimal() and not exponent:
+            return Fraction(sign * int(digits))  # most answers of a training run: as fast as it goes
+        return sign * Fraction(digits) * Fraction(10) ** exponent
     if fraction := FRACTION.fullmatch(body) or SLASH.fullmatch(body):
         whole, above_sign, above, below_sign, below = fraction.groups()
         value = Fraction(int(above), int(below)) if int(below) else None
