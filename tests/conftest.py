@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import run_forked
 from hypothesis import settings
 from project import ROOT, SMOKE
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -32,10 +33,10 @@ settings.register_profile("patient", deadline=None)  # the clock on the wall wou
 settings.load_profile("patient")
 
 
-def start(*words: str, cwd: Path, module: str = "pure_repro") -> subprocess.Popen[str]:
+def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
     """The real entry point in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
+        [sys.executable, "-m", "pure_repro", *words],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -44,17 +45,11 @@ def start(*words: str, cwd: Path, module: str = "pure_repro") -> subprocess.Pope
     )
 
 
-def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    """Wait for it and read what it printed."""
-    out, err = process.communicate(timeout=1800)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
 @pytest.fixture(scope="session")
 def entry(tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Run the entry point to its end, in an empty folder."""
     folder = tmp_path_factory.mktemp("cwd")
-    return lambda *words, module="pure_repro": finish(start(*words, cwd=folder, module=module))
+    return lambda *words, module="pure_repro": run_forked(module, words, folder)
 
 
 @pytest.fixture

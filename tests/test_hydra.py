@@ -101,7 +101,7 @@ REFUSED = {
         "name values, as in key=1,2 or range(1,5)"
     ),
     "-m hydra/sweeper=optuna seed=1,2": (
-        "hydra/sweeper=optuna is no choice: take one of basic; or pip install hydra-optuna-sweeper"
+        "hydra/sweeper=optuna is no choice: take one of basic"
     ),
 }
 

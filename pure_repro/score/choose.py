@@ -20,7 +20,7 @@ from pure_repro.prm.readers import open_reader
 from pure_repro.score.choosing import aggregated, best_of, groups_of, vote
 from pure_repro.score.estimators import pass_at, powers_of_two
 from pure_repro.score.generations import GENERATIONS, VERDICTS, Row, read_lines, write_lines
-from pure_repro.score.intervals import crossed_bootstrap
+from pure_repro.score.intervals import Interval, crossed_bootstrap
 from pure_repro.score.markdown import markdown_table, percent
 from pure_repro.score.tables import AVERAGE, in_digits
 
@@ -139,6 +139,6 @@ def in_markdown(records: Sequence[Mapping[str, Any]], chosen: Chosen) -> str:
     for (checkpoint, name), some in groupby(records, key=lambda one: (one["checkpoint"], one["set"])):
         lines = list(some)
         header = ["way", *(f"n = {n}" for n in lines[0]["at"])]
-        rows = [[one["way"], *(percent(x) for x in one["at"].values())] for one in lines]
+        rows = [[one["way"], *(percent(Interval(*x)) for x in one["at"].values())] for one in lines]
         sections += [f"## Checkpoint {checkpoint}, {name}", markdown_table(header, rows)]
     return "\n\n".join(sections) + "\n"
