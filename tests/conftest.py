@@ -7,15 +7,14 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; also for the pr
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from forked import run_forked
+from forked import Forked, run_forked
 from hypothesis import settings
-from project import ROOT, SMOKE
+from project import SMOKE
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Track
@@ -33,18 +32,6 @@ settings.register_profile("patient", deadline=None)  # the clock on the wall wou
 settings.load_profile("patient")
 
 
-def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
-    """The real entry point in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pure_repro", *words],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.fixture(scope="session")
 def entry(tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Run the entry point to its end, in an empty folder."""
@@ -53,9 +40,9 @@ def entry(tmp_path_factory: pytest.TempPathFactory) -> Command:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def process(tmp_path: Path) -> Callable[..., Forked]:
     """Start the entry point and do not wait for it."""
-    return lambda *words: start(*words, cwd=tmp_path)
+    return lambda *words: Forked("pure_repro", words, tmp_path)
 
 
 @pytest.fixture(scope="session")

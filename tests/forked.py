@@ -3,7 +3,7 @@
 ``python -m pure_repro`` takes ten seconds of a processor until torch and transformers are there, and the suite runs it
 some hundred times. A server imports them once and forks; what a child then runs is the module as ``__main__``, with its
 words, folder and environment, as in a process of its own. Tests of what is imported, of signals and of installation
-start real processes.
+start real ones.
 """
 
 import atexit
@@ -19,6 +19,7 @@ from project import ROOT
 
 LIMIT = 1800  # seconds after which a child hangs
 PRELOADED = [
+    "mlflow",
     "deepspeed",  # transformers imports it when a model is saved
     "hydra.main",
     "pure_repro.launch.compose",
@@ -33,30 +34,64 @@ server = multiprocessing.get_context("forkserver")
 server.set_forkserver_preload(PRELOADED)
 
 
-def as_main(module: str, words: tuple[str, ...], cwd: Path, environment: dict[str, str], out: str, err: str) -> None:
-    """What ``python -m module words`` does, in this process."""
-    for path, descriptor in ((out, 1), (err, 2)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+class Forked:
+    """A process that runs ``python -m module words``; of ``subprocess.Popen`` what tests need."""
+
+    def __init__(self, module: str, words: tuple[str, ...], cwd: Path) -> None:
+        folder = Path(tempfile.mkdtemp())
+        self.args = [module, *words]
+        self.stdout, self.stderr = ((folder / name).open("w+") for name in ("out", "err"))
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self.process = server.Process(target=as_main, args=(self.args, cwd, environment, folder))
+        self.process.start()
+        atexit.register(self.process.kill)  # where a test has failed before its end
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    poll = returncode.fget
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def wait(self, timeout: float = LIMIT) -> int:
+        self.process.join(timeout)
+        if self.returncode is None:
+            self.kill()
+            raise subprocess.TimeoutExpired(self.args, timeout, self.stdout.read(), self.stderr.read())
+        return self.returncode
+
+    def communicate(self, timeout: float = LIMIT) -> tuple[str, str]:
+        self.wait(timeout)
+        return self.stdout.read(), self.stderr.read()
+
+
+def as_main(words: list[str], cwd: Path, environment: dict[str, str], folder: Path) -> None:
+    """What ``python -m words`` does, in this process."""
+    for name, descriptor in (("out", 1), ("err", 2)):
+        os.dup2(os.open(folder / name, os.O_WRONLY), descriptor)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = [module, *words]
+    sys.argv = words
     sys.path.insert(0, str(ROOT))
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # a child of multiprocessing leaves without them
 
 
 def run_forked(module: str, words: tuple[str, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        child = server.Process(target=as_main, args=(module, words, cwd, environment, str(out), str(err)))
-        child.start()
-        child.join(LIMIT)
-        if child.exitcode is None:
-            child.kill()
-            raise subprocess.TimeoutExpired([module, *words], LIMIT, out.read_text(), err.read_text())
-        return subprocess.CompletedProcess([module, *words], child.exitcode, out.read_text(), err.read_text())
+    process = Forked(module, words, cwd)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.wait(), out, err)

@@ -8,10 +8,11 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess, Popen
+from subprocess import CompletedProcess
 
 import pytest
 import yaml
+from forked import Forked
 
 from pure_repro.config import Config
 from pure_repro.data.answered import hide_answers
@@ -80,7 +81,7 @@ def test_a_run_makes_every_stage_and_the_next_one_reuses_them(entry: Entry, stor
     assert second.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:], "and says the same results"
 
 
-def end_during(process: Popen[str], how: signal.Signals, metrics: Path, steps: int, delay: float) -> str:
+def end_during(process: Forked, how: signal.Signals, metrics: Path, steps: int, delay: float) -> str:
     """End a run ``delay`` seconds after it has logged ``steps`` steps; returns what it says of that."""
     before = metrics.stat().st_mtime_ns if metrics.exists() else None
     deadline = time.monotonic() + 300
@@ -96,7 +97,7 @@ def end_during(process: Popen[str], how: signal.Signals, metrics: Path, steps: i
     return errors
 
 
-def test_a_killed_run_ends_like_the_unbroken_one(entry: Entry, process: Callable[..., Popen[str]], fitted, tmp_path):
+def test_a_killed_run_ends_like_the_unbroken_one(entry: Entry, process: Callable[..., Forked], fitted, tmp_path):
     # Checkpoints and validations at different steps, the last steps after the last checkpoint, both reward streams.
     # A prompt filter makes some steps draw twice, so that the place in the order of problems is no longer the step.
     words = [*SMOKE, "reward=mixed_10", "watch.on_collapse=warn", "stages=[train]"]
@@ -142,7 +143,7 @@ ONLINE = "prm.online={learning_rate: 1e-3, max_grad_norm: 1.0, share: 0.5}"
     [("critic", ["advantage=gae", "macro=random"]), ("online", ["reward=mixed", ONLINE])],
 )
 def test_a_killed_run_goes_on_with_the_companion_of_its_step(
-    companion, choices, entry: Entry, process: Callable[..., Popen[str]], fitted, tmp_path
+    companion, choices, entry: Entry, process: Callable[..., Forked], fitted, tmp_path
 ):
     words = [*SMOKE, *choices, "watch.on_collapse=warn", "stages=[train]"]
     words += ["train.steps=6", "train.checkpoint_every=2", "train.learning_rate=3e-3"]
@@ -161,7 +162,7 @@ def test_a_killed_run_goes_on_with_the_companion_of_its_step(
     assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}, "no state is left"
 
 
-def test_a_sweep_runs_every_combination(process: Callable[..., Popen[str]], store: Path, tmp_path: Path):
+def test_a_sweep_runs_every_combination(process: Callable[..., Forked], store: Path, tmp_path: Path):
     short = ("train.steps=1", "train.validate_every=1", "stages=[train]")
     run = process("-m", *SMOKE, f"store={store}", *short, "credit=min,sum", "reward=prm,mixed_10")
     _, errors = run.communicate()
