@@ -27,7 +27,14 @@ from tests.grading.conftest import DATA as FILES
 
 DATA = FILES / "benchmarks"
 COUNTS = {"math500": 500, "aime24": 30, "amc23": 40, "minerva_math": 272, "olympiadbench": 675, "gsm8k": 1319}
-NOT_THEMSELVES: dict[str, list[str]] = {name: [] for name in COUNTS}  # references that the checker finds wrong, boxed
+NOT_THEMSELVES = {  # references that a profile finds wrong, boxed: the published one strips answers twice
+    ("published", "math500"): [r"x \in [-2,7]"],
+    ("published", "minerva_math"): [
+        r"y^{\prime}+r y-r x(t)=0",
+        r"x^{\prime}+\frac{r}{V} x-r c=0",
+        r"\lambda_{\text {red}} / \sqrt{2}",
+    ],
+}
 
 
 def benchmark(name: str, **changes: object) -> HubSet | UrlSet:
@@ -65,7 +72,8 @@ def test_every_reference_equals_itself(name, profile):
     """The list of those that do not; solutions are compared in tests/grading."""
     references = [answer for _, answer in real(name)]
     verdicts = grade_many([f"\\boxed{{{answer}}}" for answer in references], references, profile)
-    assert [v.answer for v in verdicts if not v.correct] == NOT_THEMSELVES[name]
+    wrong = [reference for reference, verdict in zip(references, verdicts, strict=True) if not verdict.correct]
+    assert wrong == NOT_THEMSELVES.get((profile, name), [])
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (CONF / "benchmark").glob("*.yaml")])

@@ -55,7 +55,9 @@ def test_a_run_makes_every_stage_and_the_next_one_reuses_them(entry: Entry, stor
     )
 
     train, score = only(store / "train"), only(store / "score")
-    assert [row["step"] for row in lines(train / "metrics.jsonl")] == [1, 2, 3, 4]
+    rows = lines(train / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert all(row["grading/timeout"] == 0 and 0 <= row["grading/unparsable"] <= 1 - row["accuracy"] for row in rows)
     assert [row["step"] for row in lines(train / "validation.jsonl")] == [0, 2, 4]
     with gzip.open(train / "rollouts.jsonl.gz", "rt") as file:
         assert {row["step"] for row in map(json.loads, file)} == {2, 4}

@@ -2,7 +2,7 @@ r"""The rules that PURE's and most Qwen-based published numbers were graded with
 
 The behaviour of the Qwen2.5-Math evaluation harness (``evaluation/parser.py`` and ``evaluation/grader.py``, which
 PURE's ``eval/`` uses too) in our own code: the last number where there is no box, answers within 0.01 % or off by a
-factor of 100 accepted, units and brackets ignored. Three things differ on purpose (``docs/grading.md``), two of them: Where the harness tries three
+factor of 100 accepted, units and brackets ignored. Two things differ on purpose. Where the harness tries three
 parsers, one of which runs text as Python, there is one, ``sympy_algebra``; and Minerva's answers lose their unit
 words like all others.
 """
@@ -127,8 +127,8 @@ def judge(
     >>> judge("33.33", "33.333").status, judge("0.5", "50").status, judge("(1,2)", "[1,2]").status
     ('correct', 'correct', 'correct')
     """
-    answer, reference = (strip(strip(text)) for text in (answer, reference))  # see docs/grading.md: "x = 5" is 5 then
-    equal = same(answer, reference, max(rel_tol, RELATIVE_TOLERANCE), algebra)
+    answer = strip(strip(answer))  # where it is found and once more, as in the harness: "x = 5" loses its name then
+    equal = same(answer, strip(reference), max(rel_tol, RELATIVE_TOLERANCE), algebra)
     if equal is None:
         return None
     return Verdict("correct" if equal else "wrong", answer, "by the published rules")
