@@ -3,10 +3,11 @@
     python benchmarks/published_harness.py --harness Qwen2.5-Math/evaluation --python .venv-harness/bin/python \
         [--outputs math_cot_100.jsonl] [--variants 2000]
 
-``--harness`` is the folder ``evaluation`` of a checkout of QwenLM/Qwen2.5-Math; ``--python`` an interpreter that has what
-it imports (sympy==1.12, antlr4-python3-runtime==4.11.1, its own latex2sympy, regex). Two kinds of pairs: the kept
+``--harness`` is the folder ``evaluation`` of a checkout of QwenLM/Qwen2.5-Math; ``--python`` an interpreter that has
+what it imports (sympy==1.12, antlr4-python3-runtime==4.11.1, its own latex2sympy, regex). Two kinds of pairs: the kept
 outputs of a released run (``code`` and ``gt`` of every line), and variants of real references and rows of the table of
-verdicts (``tests/grading``), drawn with a seed. Every pair on which the two differ is printed, and the counts at the end.
+verdicts (``tests/grading``), drawn with a seed. Each pair on which the two differ is printed, and the counts at the
+end.
 """
 
 import argparse
