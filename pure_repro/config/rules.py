@@ -204,8 +204,8 @@ def prpo_takes_sums_apart(config: Choices) -> str | None:
         return None
     if not isinstance(credit, Sum) or credit.gamma < 1 or config.reward.judges != "steps" or config.reward.judge:
         return (
-            f"advantage.name=prpo standardises the score of every step, and credit={credit.name} with reward="
-            f"{config.reward.name} does not give it: take method=prpo"
+            "advantage.name=prpo standardises the score of every step, which takes credit=sum without a discount and a "
+            "reward that pays steps: take method=prpo"
         )
     if config.reward.implicit is not None:
         return "advantage.name=prpo reads scores of steps, and reward.implicit pays tokens: take method=prpo"

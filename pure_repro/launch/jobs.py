@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -30,6 +29,8 @@ def varying(overrides: Sequence[Override]) -> list[str]:
 
 def jobs_of(config: DictConfig, overrides: list[Override]) -> list[Words] | None:
     """Every combination, where Hydra's basic sweeper makes them; ``None`` where a sweeper decides as it goes."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # Hydra has imported its plugins anew by now
+
     sweeper = get_class(config.hydra.sweeper._target_)
     if not issubclass(sweeper, BasicSweeper):
         return None

@@ -11,6 +11,7 @@ from pure_repro.models.checkpoint import CANDIDATES, COMPANIONS, SHARDS
 # What a stage writes for itself, or before its end: nobody builds on it.
 OWN = {
     "config.yaml",
+    "log.txt",  # of the process that makes the stage for a table: it writes on after the manifest
     "manifest.json",
     "run.yaml",
     "run.json",
@@ -27,7 +28,7 @@ def outputs(folder: Path) -> dict[str, str]:
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "summary.json").write_text("{}"), (folder / "config.yaml").write_text("seed: 1")
+    >>> _ = [(folder / name).write_text("{}") for name in ("summary.json", "config.yaml", "log.txt")]
     >>> outputs(folder)
     {'summary.json': '44136fa355b3678a'}
     """

@@ -55,9 +55,12 @@ class Experience:
 
 
 def passes(draw: Batch, choice: Filter) -> list[bool]:
-    """Which problems of a draw pass the filter. One without an answer has no outcomes to be judged by, and passes."""
+    """Which problems of a draw pass the filter. One without an answer has no outcomes to be judged by, and passes.
+
+    ``prof`` lets every problem pass: it keeps some of the responses to each.
+    """
     outcomes, group = draw.outcomes, draw.rollouts.group
-    if outcomes is None:
+    if outcomes is None or isinstance(choice, Prof):
         return [True] * len(draw.problems)
     keys = choice.model_dump(exclude={"name", "max_rounds"})
     keep = prompt_filter(choice.name)(outcomes.right, group, **keys) | ~outcomes.known

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from of_files import content, mathematics, rows_of
@@ -16,6 +17,7 @@ from pure_repro.data.order import indices_at
 from pure_repro.data.overlap import without_overlap
 from pure_repro.launch.compose import composed
 from pure_repro.launch.watchdog import PARENT
+from pure_repro.track.manifest import locked
 from pure_repro.types import Problem
 
 
@@ -67,20 +69,16 @@ def test_what_reproduce_has_started_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_who_waits_for_a_lock_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from threading import Thread
-
-    from pure_repro.launch.stages import locked
-
     def second() -> None:
-        with locked(tmp_path / ".lock"):
+        with locked(tmp_path / ".lock", waiting="waiting for the first"):
             pass
 
     with locked(tmp_path / ".lock"):
         waiting = Thread(target=second)
         waiting.start()
-        said = ""
-        while not said:
+        said, patience = "", time.monotonic() + 300
+        while not said and time.monotonic() < patience:
             time.sleep(0.01)
             said = capfd.readouterr().out
     waiting.join()
-    assert said == f"waiting for another process, which makes {tmp_path}\n"
+    assert said == "waiting for the first\n"
