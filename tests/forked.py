@@ -13,6 +13,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from project import ROOT
@@ -87,7 +88,8 @@ def as_main(words: list[str], cwd: Path, environment: dict[str, str], folder: Pa
     try:
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)
     finally:
-        atexit._run_exitfuncs()  # a child of multiprocessing leaves without them
+        threading._shutdown()  # as Python ends a process; a child of multiprocessing leaves without either
+        atexit._run_exitfuncs()
 
 
 def run_forked(module: str, words: tuple[str, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
