@@ -199,16 +199,14 @@ def steps_and_outcomes_can_agree(config: Choices) -> str | None:
 
 def prpo_takes_sums_apart(config: Choices) -> str | None:
     """Scores of steps are read off what is still to come of their sum."""
-    credit = config.credit
-    if config.advantage.name != "prpo" or config.reward.process_weight == 0:
+    credit, reward = config.credit, config.reward
+    if config.advantage.name != "prpo":
         return None
-    if not isinstance(credit, Sum) or credit.gamma < 1 or config.reward.judges != "steps" or config.reward.judge:
-        return (
-            "advantage.name=prpo standardises the score of every step, which takes credit=sum without a discount and a "
-            "reward that pays steps: take method=prpo"
-        )
-    if config.reward.implicit is not None:
-        return "advantage.name=prpo reads scores of steps, and reward.implicit pays tokens: take method=prpo"
+    standardises = "advantage.name=prpo standardises the score of every step, and"
+    if reward.process_weight == 0 or reward.judges != "steps" or reward.judge or reward.implicit is not None:
+        return f"{standardises} reward={reward.name} gives none: take method=prpo"
+    if not isinstance(credit, Sum) or credit.gamma < 1:
+        return f"{standardises} credit={credit.name} does not give it: take method=prpo"
     return None
 
 
@@ -352,10 +350,10 @@ RULES = (
     outcomes_are_there,
     filter_can_be_met,
     steps_and_outcomes_can_agree,
-    prpo_takes_sums_apart,
     penalties_act,
     judge_pays_achievements,
     pairs_can_be_made,
     positives_can_be_found,
     contrast_is_understood,
+    prpo_takes_sums_apart,
 )
