@@ -26,6 +26,7 @@ from pure_repro.train.base import fit_base
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
+collect_ignore = ["plugins"]  # of Hydra, for the processes of one test: whoever imports one has its choices, too
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where a script's background job ignores it, so would runs
 settings.register_profile("patient", deadline=None)  # the clock on the wall would measure the neighbours

@@ -2,8 +2,8 @@
 
 ``python -m pure_repro`` takes ten seconds of a processor until torch and transformers are there, and the suite runs it
 some hundred times. A server imports them once and forks; what a child then runs is the module as ``__main__``, with its
-words, folder and environment, as in a process of its own. Tests of what is imported, of signals and of installation
-start real ones.
+words, folder and environment, as in a process of its own. Tests of what is imported, of groups of ranks and of
+installation start real ones.
 """
 
 import atexit

@@ -100,7 +100,9 @@ REFUSED = {
         "train.learning_rate=interval(1e-4,1e-3) is for a sweeper that optimises (hydra/sweeper=…): "
         "name values, as in key=1,2 or range(1,5)"
     ),
-    "-m hydra/sweeper=optuna seed=1,2": ("hydra/sweeper=optuna is no choice: take one of basic"),
+    "-m hydra/sweeper=optuna seed=1,2": (
+        "hydra/sweeper=optuna is no choice: take one of basic; or pip install hydra-optuna-sweeper"
+    ),
 }
 
 

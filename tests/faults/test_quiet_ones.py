@@ -16,7 +16,10 @@ from pure_repro.config import ConfigError, FileSet
 from pure_repro.data.order import indices_at
 from pure_repro.data.overlap import without_overlap
 from pure_repro.launch.compose import composed
+from pure_repro.launch.plan import plan
+from pure_repro.launch.stages import run_stage
 from pure_repro.launch.watchdog import PARENT
+from pure_repro.models.ranks import Ranks
 from pure_repro.track.manifest import locked
 from pure_repro.types import Problem
 
@@ -69,16 +72,16 @@ def test_what_reproduce_has_started_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_who_waits_for_a_lock_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    def second() -> None:
-        with locked(tmp_path / ".lock", waiting="waiting for the first"):
-            pass
-
-    with locked(tmp_path / ".lock"):
-        waiting = Thread(target=second)
+    config = composed([*SMOKE, f"store={tmp_path}"])
+    run = plan(config)["base"]
+    run.folder.mkdir(parents=True)
+    waiting = Thread(target=run_stage, args=(run, config, {}, Ranks(0, 1)))
+    with locked(run.folder / ".lock"):
         waiting.start()
         said, patience = "", time.monotonic() + 300
         while not said and time.monotonic() < patience:
             time.sleep(0.01)
             said = capfd.readouterr().out
+        (run.folder / "manifest.json").write_text("{}")  # the first has made it
     waiting.join()
-    assert said == "waiting for the first\n"
+    assert said == f"waiting for another process, which makes {run.folder}\n"
