@@ -1,4 +1,4 @@
-"""Every choice with every other: two updates each, through the real entry point, and the page that lists them.
+"""Every choice with every other, two updates each, and the page that lists them.
 
 By default a covering set runs, in which every pair of choices that go together occurs; COMBINATIONS=all runs all.
 """
@@ -6,17 +6,24 @@ By default a covering set runs, in which every pair of choices that go together 
 import json
 import math
 import os
-import sys
-from collections import defaultdict
-from pathlib import Path
 
 import pytest
 import yaml
 
-from pure_repro.__main__ import main
 from pure_repro.config import Config
-from pure_repro.launch.compatibility import BASE, GROUPS, covering, page, pairs, refused_pairs, verdicts
+from pure_repro.launch.compatibility import (
+    BASE,
+    GROUPS,
+    Combination,
+    choices,
+    covering,
+    page,
+    pairs,
+    refused_pairs,
+    verdicts,
+)
 from pure_repro.launch.compose import CONF, ConfigError, composed
+from pure_repro.launch.run import prepared, run
 
 TINY = (
     *("recipe=smoke", "track=none", "stages=[base,prm,train]", "rollout.max_new_tokens=16"),
@@ -28,32 +35,39 @@ TINY = (
 CAPPED = ("clip", "clip_delta", "released_token_min")  # of scores above 0 they make returns of 0, by their formula
 MACROS = sorted(path.stem for path in (CONF / "macro").glob("*.yaml"))
 METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml") if path.stem != "calm")  # it needs an endpoint
-FOUND = verdicts()
 
 
-def sweep(monkeypatch: pytest.MonkeyPatch, store: Path, *words: str) -> None:
-    """A multirun in this process, which has imported what it takes long to import."""
-    monkeypatch.setattr(sys, "argv", ["pure_repro", "-m", f"store={store}", *TINY, *words])
-    main()
+@pytest.fixture(scope="module")
+def found() -> dict[Combination, Config | str]:
+    """Every combination with its configuration, or why it is refused."""
+    return verdicts()
 
 
-def test_every_pair_of_choices_trains(monkeypatch, tmp_path, capsys):
-    allowed = [combination for combination, verdict in FOUND.items() if isinstance(verdict, Config)]
-    chosen = allowed if os.environ.get("COMBINATIONS") == "all" else covering(FOUND)
-    estimators: dict[tuple[str, ...], list[str]] = defaultdict(list)  # those that share their other choices: one sweep
-    for reward, credit, estimator, objective, kept in chosen:
-        estimators[reward, credit, objective, kept].append(estimator)
-    for (reward, credit, objective, kept), names in estimators.items():
-        words = (f"reward={reward}", f"credit={credit}", f"objective={objective}", f"filter={kept}")
-        words += ("reward.judge.demonstrations=64", "reward.judge.examined=10") if reward == "judge" else ()
-        rounds = () if kept in ("none", "prof") else ("filter.max_rounds=2",)
-        sweep(monkeypatch, tmp_path, *words, *rounds, f"advantage={','.join(names)}")
-    sweep(monkeypatch, tmp_path, "reward=mixed", "credit=clip_delta", "advantage=gae", f"macro={','.join(MACROS)}")
+def test_every_pair_of_choices_trains(found, tmp_path, capsys):
+    allowed = [combination for combination, verdict in found.items() if isinstance(verdict, Config)]
+    chosen = allowed if os.environ.get("COMBINATIONS") == "all" else covering(found)
+    words = (*TINY, f"store={tmp_path}")
+    base = composed(words).model_dump(mode="json")
+    sets = choices(words)  # composed once each, and not once for each combination
+    for kept in sets["filter"].values():
+        kept |= {"max_rounds": 2} if "max_rounds" in kept else {}
+    sets["reward"]["judge"]["judge"] |= {"demonstrations": 64, "examined": 10}
+    configs = [
+        Config.model_validate(
+            base | {group: sets[group][choice] for group, choice in zip(GROUPS, combination, strict=True)}
+        )
+        for combination in chosen
+    ]
+    configs += [
+        composed([*words, "reward=mixed", "credit=clip_delta", "advantage=gae", f"macro={macro}"]) for macro in MACROS
+    ]
     for method in METHODS:
-        sweep(monkeypatch, tmp_path, f"method={method}", *(["reward.overlong.window=4"] if method == "dapo" else []))
+        configs += [composed([*words, f"method={method}", *(["reward.overlong.window=4"] if method == "dapo" else [])])]
+    for config in configs:
+        run(config, prepared(config))
     capsys.readouterr()
     with capsys.disabled():
-        print(f"\n{len(chosen)} of {len(allowed)} combinations trained, {len(FOUND) - len(allowed)} refused")
+        print(f"\n{len(chosen)} of {len(allowed)} combinations trained, {len(found) - len(allowed)} refused")
 
     moved = []
     for folder in (tmp_path / "train").iterdir():
@@ -69,17 +83,17 @@ def test_every_pair_of_choices_trains(monkeypatch, tmp_path, capsys):
     assert sum(moved) > 0.9 * len(moved) > 0, "process rewards teach"
 
 
-def test_the_covering_set_holds_every_pair_that_runs():
+def test_the_covering_set_holds_every_pair_that_runs(found):
     runs = {
-        pair for combination, verdict in FOUND.items() if isinstance(verdict, Config) for pair in pairs(combination)
+        pair for combination, verdict in found.items() if isinstance(verdict, Config) for pair in pairs(combination)
     }
-    assert {pair for combination in covering(FOUND) for pair in pairs(combination)} == runs
+    assert {pair for combination in covering(found) for pair in pairs(combination)} == runs
 
 
-def test_a_combination_is_refused_exactly_when_it_holds_a_refused_pair():
-    reasons = refused_pairs(FOUND)
+def test_a_combination_is_refused_exactly_when_it_holds_a_refused_pair(found):
+    reasons = refused_pairs(found)
     assert reasons
-    for combination, verdict in FOUND.items():
+    for combination, verdict in found.items():
         held = [reasons[pair] for pair in pairs(combination) if pair in reasons]
         assert bool(held) == isinstance(verdict, str), combination
         assert isinstance(verdict, Config) or verdict in held
@@ -88,7 +102,7 @@ def test_a_combination_is_refused_exactly_when_it_holds_a_refused_pair():
 
 
 @pytest.mark.parametrize("words", ["reward=mixed credit=delta advantage=rloo", "reward=prm filter=differing"])
-def test_the_page_asks_the_rules_that_a_run_meets(words):
+def test_the_page_asks_the_rules_that_a_run_meets(words, found):
     chosen = dict(word.split("=") for word in words.split())
     usual = {
         "reward": "prm",
@@ -97,13 +111,13 @@ def test_the_page_asks_the_rules_that_a_run_meets(words):
         "objective": "ppo_clip",
         "filter": "none",
     }
-    verdict = FOUND[tuple((usual | chosen)[group] for group in GROUPS)]
+    verdict = found[tuple((usual | chosen)[group] for group in GROUPS)]
     try:
         assert composed([*BASE, *words.split()]).model_dump() == verdict.model_dump()  # type: ignore[union-attr]
     except ConfigError as error:
         assert str(error) == verdict
 
 
-def test_the_page_is_what_the_rules_say():
+def test_the_page_is_what_the_rules_say(found):
     written = (CONF.parent / "docs" / "compatibility.md").read_text()
-    assert written == page(), "the rules or the choices changed: make compatibility"
+    assert written == page(found), "the rules or the choices changed: make compatibility"

@@ -60,7 +60,13 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pure_repro", "conf", "experiments", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "tests").mkdir()
-    for name in ("tests/conftest.py", "tests/forked.py", "tests/project.py", "tests/test_architecture.py", "pyproject.toml"):
+    for name in (
+        "tests/conftest.py",
+        "tests/forked.py",
+        "tests/project.py",
+        "tests/test_architecture.py",
+        "pyproject.toml",
+    ):
         shutil.copy(ROOT / name, folder / name)
     for kind, (_, languages) in WALKS.items():
         assert [language for _, language, _ in pieces(kind)] == languages

@@ -6,8 +6,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pure_repro.config import Config, PolicyGradient, TregWeights
 from pure_repro.launch import CONF
@@ -22,24 +23,42 @@ Combination = tuple[str, ...]  # a choice of each group, in their order
 Pair = tuple[tuple[str, str], tuple[str, str]]  # two choices, each with its group
 
 
+def choices(words: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The choices of every group and what each sets, beside some words; a tree is composed for several groups at once.
+
+    >>> choices(["model=tiny_asked"])["filter"]["differing"]["max_rounds"]
+    10
+    """
+    names = {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in GROUPS}
+    trees = [
+        composed_tree([*words, *(f"{group}={ours[i % len(ours)]}" for group, ours in names.items())])
+        for i in range(max(map(len, names.values())))
+    ]
+    return {group: {choice: trees[i][group] for i, choice in enumerate(ours)} for group, ours in names.items()}
+
+
 def verdicts() -> dict[Combination, Config | str]:
     """Every combination of choices with its configuration or, where it is refused, the reason."""
-    base = composed(BASE).model_dump(mode="json")
-    choices = {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in GROUPS}
-    keys = {
-        group: {choice: composed_tree([f"{group}={choice}"])[group] for choice in names}
-        for group, names in choices.items()
+    base = composed(BASE)
+    keys = choices(BASE)
+    parsed = {  # every choice by itself, once: what is left to ask of a combination are the rules between groups
+        group: {
+            choice: TypeAdapter(Config.model_fields[group].annotation).validate_python(values)
+            for choice, values in one.items()
+        }
+        for group, one in keys.items()
     }
 
     def verdict(combination: Combination) -> Config | str:
         """One of them."""
-        values = base | {group: keys[group][choice] for group, choice in zip(GROUPS, combination, strict=True)}
+        named = list(zip(GROUPS, combination, strict=True))
         try:
-            return Config.model_validate(values)
+            return Config.model_validate(dict(base) | {group: parsed[group][choice] for group, choice in named})
         except ValidationError as error:
+            values = base.model_dump(mode="json") | {group: keys[group][choice] for group, choice in named}
             return of_validation(error.errors()[0], values)
 
-    return {combination: verdict(combination) for combination in product(*choices.values())}
+    return {combination: verdict(combination) for combination in product(*keys.values())}
 
 
 def pairs(combination: Combination) -> Iterator[Pair]:
@@ -76,9 +95,8 @@ def covering(found: dict[Combination, Config | str]) -> list[Combination]:
     return chosen
 
 
-def page() -> str:
+def page(found: dict[Combination, Config | str]) -> str:
     """The compatibility page."""
-    found = verdicts()
     reasons = refused_pairs(found)
     running = {combination: verdict for combination, verdict in found.items() if isinstance(verdict, Config)}
     lines = [
@@ -178,4 +196,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    print(page(verdicts()), end="")
