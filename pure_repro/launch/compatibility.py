@@ -6,7 +6,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -41,11 +41,9 @@ def verdicts() -> dict[Combination, Config | str]:
     """Every combination of choices with its configuration or, where it is refused, the reason."""
     base = composed(BASE)
     keys = choices(BASE)
+    schema: dict[str, TypeAdapter[Any]] = {group: TypeAdapter(get_type_hints(Config, include_extras=True)[group]) for group in GROUPS}
     parsed = {  # every choice by itself, once: what is left to ask of a combination are the rules between groups
-        group: {
-            choice: TypeAdapter(Config.model_fields[group].annotation).validate_python(values)
-            for choice, values in one.items()
-        }
+        group: {choice: schema[group].validate_python(values) for choice, values in one.items()}
         for group, one in keys.items()
     }
 
