@@ -82,7 +82,7 @@ def explained(error: Exception, flags: Namespace) -> str:
 def run_composed(tree: DictConfig) -> float | None:
     """One run: by itself, or as a job of a sweep, to which it returns a figure."""
     from pure_repro.config import ConfigError
-    from pure_repro.launch.compose import checked
+    from pure_repro.launch.compose import config_of
     from pure_repro.launch.run import prepared, run
 
     if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -90,7 +90,7 @@ def run_composed(tree: DictConfig) -> float | None:
 
         return run_job(tree)
     try:
-        config = checked(tree)
+        config = config_of(tree)
         run(config, prepared(config))
     except (Failure, ConfigError) as error:
         fail(str(error), getattr(error, "status", 2))

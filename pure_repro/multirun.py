@@ -26,21 +26,29 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pure_repro.config import ConfigError, Track
-from pure_repro.launch.compose import Refused, checked
+from pure_repro.launch.compose import Refused, config_of
 from pure_repro.launch.failure import Failure, fail
 from pure_repro.launch.figure import figure
-from pure_repro.launch.jobs import jobs_of, listed, parsed, refusals, require_accepted, require_words, varying
+from pure_repro.launch.jobs import (
+    jobs_of,
+    refusal_list,
+    refusals,
+    require_accepted,
+    require_composable,
+    sweep_keys,
+    sweep_overrides,
+)
 from pure_repro.launch.mistakes import one_sentence
 from pure_repro.launch.run import prepared, run
 from pure_repro.launch.sweep import (
     Job,
-    Sweep,
+    SweepState,
     change_job,
     combination,
-    identity,
-    name_of,
+    identity_words,
     put_job,
     read_sweep,
+    sweep_name,
     write_sweep,
 )
 from pure_repro.track.follow import open_parent, send_parent, settle
@@ -66,7 +74,7 @@ class SweepCallback(Callback):
         if config.hydra.mode == RunMode.MULTIRUN:
             folder, number = place(config)
             sweep = read_sweep(folder)
-            words = shown(config)
+            words = public_words(config)
             job = sweep.job(number) or Job(number, combination(words, sweep.varies), words)
             if job.status != "refused":
                 print(f"\n{heading(sweep, job)}", flush=True)
@@ -86,32 +94,32 @@ class SweepCallback(Callback):
         folder = Path(config.hydra.sweep.dir)
         sweep = read_sweep(folder)
         print(f"\nSweep {sweep.name}: {counted(sweep)}. Record: {folder / 'sweep.json'}", flush=True)
-        conclude(config, sweep, folder)
+        conclude_sweep(config, sweep, folder)
         if failed := [f"{job.label}: {job.reason}" for job in sweep.jobs if job.status == "failed"]:
             fail("\n  ".join([f"{len(failed)} of the jobs failed, the others are done:", *failed]), 1)
 
 
 def begin(config: DictConfig, loader: ConfigLoader) -> None:
     """Everything before the first job. Raises what Hydra, OmegaConf or the schema has to say against one."""
-    overrides = parsed(config, loader)
-    words, varies = shown(config), varying(overrides)
+    overrides = sweep_overrides(config, loader)
+    words, varies = public_words(config), sweep_keys(overrides)
     jobs = jobs_of(config, overrides)
     if jobs is None:
-        require_words(config, loader, overrides)
+        require_composable(config, loader, overrides)
         planned = []
     else:
-        planned = judged(jobs, varies, refusals(config, loader, jobs))
+        planned = initial_jobs(jobs, varies, refusals(config, loader, jobs))
         require_accepted(planned, skip=config.sweep.refused == "skip")
     if config.sweep.name is None:
-        put(config, "sweep.name", name_of(words, varies))
+        set_key(config, "sweep.name", sweep_name(words, varies))
     folder = Path(config.hydra.sweep.dir)
     before = jobs_before(folder, words)
     kept = before if jobs is None else ()  # other draws of a sweeper that decides as it goes
     total = None if jobs is None else len(planned)
     store = os.path.relpath(config.store, folder)
-    write_sweep(folder, Sweep(folder.name, words, varies, store, total, len(kept), (*kept, *planned)))
+    write_sweep(folder, SweepState(folder.name, words, varies, store, total, len(kept), (*kept, *planned)))
     if config.track.name != "none":
-        put(config, "track.parent", folder.name)
+        set_key(config, "track.parent", folder.name)
         open_parent(
             Path(config.store),
             track_of(config).model_copy(update={"parent": None}),
@@ -119,11 +127,11 @@ def begin(config: DictConfig, loader: ConfigLoader) -> None:
             "sweep",
             " ".join(words),
         )
-    if out := listed(planned):
+    if out := refusal_list(planned):
         print(f"Left out, because the rules refuse them:\n{out}", flush=True)
 
 
-def conclude(config: DictConfig, sweep: Sweep, folder: Path) -> None:
+def conclude_sweep(config: DictConfig, sweep: SweepState, folder: Path) -> None:
     """The one table of a sweep: in the terminal, in its folder, and above its runs in the tracker."""
     if not any(job.status == "done" and {"train", "score"} & job.stages.keys() for job in sweep.jobs):
         return
@@ -152,7 +160,7 @@ def conclude(config: DictConfig, sweep: Sweep, folder: Path) -> None:
         print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}", flush=True)
 
 
-def shown(config: DictConfig) -> list[str]:
+def public_words(config: DictConfig) -> list[str]:
     """The words of a sweep or of a job, without the passwords of addresses."""
     return [*map(redacted_address, config.hydra.overrides.task)]
 
@@ -162,7 +170,7 @@ def track_of(config: DictConfig) -> Track:
     return Track.model_validate(OmegaConf.to_container(config.track, resolve=True))
 
 
-def judged(jobs: Sequence[Sequence[str]], varies: Sequence[str], reasons: Mapping[int, str]) -> list[Job]:
+def initial_jobs(jobs: Sequence[Sequence[str]], varies: Sequence[str], reasons: Mapping[int, str]) -> list[Job]:
     """The jobs of a sweep before it starts, some of them refused."""
     return [
         Job(
@@ -176,7 +184,7 @@ def judged(jobs: Sequence[Sequence[str]], varies: Sequence[str], reasons: Mappin
     ]
 
 
-def put(config: DictConfig, key: str, value: str) -> None:
+def set_key(config: DictConfig, key: str, value: str) -> None:
     """Give a key its value in the sweep and, as Hydra composes each job from its words again, in every job."""
     OmegaConf.update(config, key, value)
     config.hydra.overrides.hydra.append(f"{key}={value}")
@@ -187,7 +195,7 @@ def jobs_before(folder: Path, words: Sequence[str]) -> tuple[Job, ...]:
     if not (folder / "sweep.json").exists():
         return ()
     sweep = read_sweep(folder)
-    if identity(sweep.words) != identity(words):
+    if identity_words(sweep.words) != identity_words(words):
         raise ConfigError(f"{folder} holds the sweep {' '.join(sweep.words)}: take another sweep.name")
     return sweep.jobs
 
@@ -198,7 +206,7 @@ def place(config: DictConfig) -> tuple[Path, int]:
     return folder, read_sweep(folder).earlier + config.hydra.job.num + 1
 
 
-def heading(sweep: Sweep, job: Job) -> str:
+def heading(sweep: SweepState, job: Job) -> str:
     """Which job this is, as ``3/12  credit=sum reward=prm seed=2``."""
     return f"{job.number}{f'/{sweep.total}' if sweep.total else ''}  {job.label}"
 
@@ -227,7 +235,7 @@ def run_job(tree: DictConfig) -> float:
 def attempt(tree: DictConfig, folder: Path, number: int) -> float:
     """Run a job and note what became of it."""
     try:
-        config = checked(tree)
+        config = config_of(tree)
         stages = prepared(config)
         change_job(folder, number, stages={name: stage.address for name, stage in stages.items()})
         run(config, stages)
@@ -269,10 +277,10 @@ def into(log: Path) -> Iterator[None]:
                 os.close(before)
 
 
-def counted(sweep: Sweep) -> str:
+def counted(sweep: SweepState) -> str:
     """How many jobs ended in which way.
 
-    >>> counted(Sweep("x", [], [], "..", 2, 0, (Job(1, {}, [], "done"), Job(2, {}, [], "failed"))))
+    >>> counted(SweepState("x", [], [], "..", 2, 0, (Job(1, {}, [], "done"), Job(2, {}, [], "failed"))))
     '1 done, 1 failed'
     """
     return ", ".join(f"{count} {status}" for status, count in Counter(job.status for job in sweep.jobs).items())

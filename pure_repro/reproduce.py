@@ -40,7 +40,7 @@ Planned = tuple[str, int, tuple[str, ...], Config]  # row, seed, words and confi
 
 
 @dataclass(frozen=True)
-class Job:
+class StageJob:
     """Stages that one process makes, with the command-line words of its run."""
 
     runs: tuple[StageRun, ...]
@@ -62,7 +62,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Request:
+class ExperimentRequest:
     """What the command line asks for."""
 
     name: str
@@ -73,10 +73,10 @@ class Request:
     overrides: tuple[str, ...]
 
 
-def parse(words: list[str]) -> Request:
+def experiment_request(words: list[str]) -> ExperimentRequest:
     """Own keys (``seeds``, ``jobs``, ``out``) out of the words; the rest are overrides for every cell.
 
-    >>> parse(["table1", "seeds=5", "train.steps=120"]).overrides
+    >>> experiment_request(["table1", "seeds=5", "train.steps=120"]).overrides
     ('train.steps=120',)
     """
     known = sorted(p.parent.name for p in EXPERIMENTS.glob("*/cells.yaml"))
@@ -100,10 +100,10 @@ def parse(words: list[str]) -> Request:
             raise ConfigError(f"{key}={own[key]} must be a positive whole number")
     name = experiment_name(path)
     out = Path(own["out"] or f"store/tables/{name}")
-    return Request(name, path, int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
+    return ExperimentRequest(name, path, int(own["seeds"]), int(own["jobs"]), out, tuple(overrides))
 
 
-def help_text() -> str:
+def reproduce_help() -> str:
     """What it does, its keys, and the experiments there are."""
     keys = "Keys: seeds=1  jobs=2 (side by side)  out=store/tables/<name>; every other word goes to every cell."
     known = ", ".join(sorted(path.parent.name for path in EXPERIMENTS.glob("*/cells.yaml")))
@@ -114,10 +114,10 @@ def main() -> int:
     """Plan all cells, make what is missing, write the table."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through the cleanup that Ctrl-C takes
     if {"-h", "--help"} & set(sys.argv[1:]):
-        print(help_text())
+        print(reproduce_help())
         return 0
     try:
-        request = parse(sys.argv[1:])
+        request = experiment_request(sys.argv[1:])
         rows = read_cells(request.path)
         cells = [
             (row, seed, words, composed(words))
@@ -135,13 +135,13 @@ def main() -> int:
     jobs = missing_jobs(cells, request.jobs)
     print(announcement(request, cells, jobs))
     try:
-        failed = make(jobs, request.jobs, track)
+        failed = run_jobs(jobs, request.jobs, track)
     except KeyboardInterrupt:
         print("\npure-repro: stopped; the same command goes on where it stopped", file=sys.stderr)
         return 130
     filled, unfilled = fill(cells, failed)
     if filled:
-        report(request, filled, unfilled, track)
+        report_cells(request, filled, unfilled, track)
     if failed:
         print(
             f"\npure-repro: {len(failed)} of the processes failed; the same command goes on where it stopped",
@@ -150,7 +150,7 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def announcement(request: Request, cells: list[Planned], jobs: list[Job]) -> str:
+def announcement(request: ExperimentRequest, cells: list[Planned], jobs: list[StageJob]) -> str:
     """What will run, how long that takes at the pace of what was made here before, and how much memory."""
     total = sum(job.minutes for job in jobs) / request.jobs
     pace = pace_of(cells)
@@ -169,25 +169,25 @@ def pace_of(cells: list[Planned]) -> float | None:
     return took / estimated if finished else None
 
 
-def table_track(request: Request, store: Path, track: Track) -> Track:
+def table_track(request: ExperimentRequest, store: Path, track: Track) -> Track:
     """Where the cells are tracked: under one parent run for this table at these settings."""
     overrides = [word for word in request.overrides if not word.startswith(("store=", "track"))]  # no settings
     settings = " ".join([request.name, f"seeds={request.seeds}", *map(redacted_address, overrides)])
     return open_parent(store, track, settings, "table", settings)
 
 
-def cell_words(row: Mapping[str, Any], seed: int, request: Request) -> tuple[str, ...]:
+def cell_words(row: Mapping[str, Any], seed: int, request: ExperimentRequest) -> tuple[str, ...]:
     """The overrides of one cell; the command line's come last and win."""
     return (*row["overrides"], f"seed={seed}", *request.overrides)
 
 
-def missing_jobs(cells: list[Planned], side_by_side: int) -> list[Job]:
+def missing_jobs(cells: list[Planned], side_by_side: int) -> list[StageJob]:
     """Every stage of every cell that is not finished, once, in an order in which inputs come first.
 
     A base and a reward model are shared by cells and made by a process of their own; a cell trains and scores in one.
     A base of the only seed has all cores: nothing can run beside what everything waits for.
     """
-    jobs: dict[Path, Job] = {}
+    jobs: dict[Path, StageJob] = {}
     one_base = len({plan(config)["base"].folder for *_, config in cells if "base" in plan(config)}) == 1
     for row, seed, words, config in cells:
         stages = plan(config)
@@ -199,14 +199,14 @@ def missing_jobs(cells: list[Planned], side_by_side: int) -> list[Job]:
                 own = (f"stages=[{','.join(names)}]", "track=none")  # this process tracks what the others make
                 estimate = sum(minutes(config, run.stage) for run in runs)
                 threads = side_by_side if names == ["base"] and one_base else None
-                jobs[runs[-1].folder] = Job(runs, (*words, *own), label, estimate, threads)
+                jobs[runs[-1].folder] = StageJob(runs, (*words, *own), label, estimate, threads)
     return list(jobs.values())
 
 
-def make(jobs: list[Job], side_by_side: int, track: Track) -> list[Job]:
+def run_jobs(jobs: list[StageJob], side_by_side: int, track: Track) -> list[StageJob]:
     """Run jobs whose inputs are finished, a few at a time; a failed job stops only what depends on it."""
-    waiting, failed = list(jobs), list[Job]()
-    running: dict[subprocess.Popen, Job] = {}
+    waiting, failed = list(jobs), list[StageJob]()
+    running: dict[subprocess.Popen, StageJob] = {}
     bar = tqdm(
         total=round(sum(job.minutes for job in jobs), 1),
         unit="min",
@@ -225,9 +225,9 @@ def make(jobs: list[Job], side_by_side: int, track: Track) -> list[Job]:
 
 
 def advance(
-    waiting: list[Job],
-    running: dict[subprocess.Popen, Job],
-    failed: list[Job],
+    waiting: list[StageJob],
+    running: dict[subprocess.Popen, StageJob],
+    failed: list[StageJob],
     side_by_side: int,
     track: Track,
     bar: tqdm,
@@ -257,12 +257,12 @@ def advance(
             running[start(job)] = job
 
 
-def folders(jobs: Iterable[Job]) -> set[Path]:
+def folders(jobs: Iterable[StageJob]) -> set[Path]:
     """All folders that some jobs make."""
     return {run.folder for job in jobs for run in job.runs}
 
 
-def start(job: Job) -> subprocess.Popen:
+def start(job: StageJob) -> subprocess.Popen:
     """The entry point in a process of its own, its output in the folder of its last stage."""
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("a") as log:
@@ -283,7 +283,7 @@ def last_line(path: Path) -> str:
     return lines[-1] if lines else "no output"
 
 
-def fill(cells: list[Planned], failed: list[Job]) -> tuple[list[Filled], list[Unfilled]]:
+def fill(cells: list[Planned], failed: list[StageJob]) -> tuple[list[Filled], list[Unfilled]]:
     """The cells whose stages are finished, and why the others are not: what failed first says so for all behind it."""
     reasons: dict[Path, str] = {}
     for job in failed:  # in the order in which they failed or lost what they need
@@ -300,7 +300,7 @@ def fill(cells: list[Planned], failed: list[Job]) -> tuple[list[Filled], list[Un
     return filled, unfilled
 
 
-def report(request: Request, filled: list[Filled], unfilled: list[Unfilled], track: Track) -> None:
+def report_cells(request: ExperimentRequest, filled: list[Filled], unfilled: list[Unfilled], track: Track) -> None:
     """Tables, figures and claims of finished cells; the first table also goes to the terminal."""
     from pure_repro.report import Cell, Missing, read_experiment, screen, write_report
 
@@ -312,7 +312,7 @@ def report(request: Request, filled: list[Filled], unfilled: list[Unfilled], tra
         send_table(request, written, cells, track)
 
 
-def send_table(request: Request, report: "Report", cells: list["Cell"], track: Track) -> None:
+def send_table(request: ExperimentRequest, report: "Report", cells: list["Cell"], track: Track) -> None:
     """Have the cells and the table above them sent to the tracker, and say where it shows them."""
     for cell in cells:
         arm = report.results.labels[cell.row]

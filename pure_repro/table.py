@@ -25,7 +25,7 @@ EXAMPLE = "sweep=<name>, or where='reward=prm' by=credit,advantage"
 
 
 @dataclass(frozen=True)
-class Request:
+class TableRequest:
     """What the command line asks for."""
 
     stores: tuple[Path, ...]
@@ -59,10 +59,10 @@ class Finished:
         return "" if known is None else str(self.keys[known])
 
 
-def parse(words: Sequence[str]) -> Request:
+def table_request(words: Sequence[str]) -> TableRequest:
     """The request in some words. Raises ``ConfigError`` for one that asks for nothing.
 
-    >>> parse(["where=reward=prm credit=min,sum", "by=credit"]).where
+    >>> table_request(["where=reward=prm credit=min,sum", "by=credit"]).where
     {'reward': ['prm'], 'credit': ['min', 'sum']}
     """
     own = {"store": "store", "sweep": "", "where": "", "by": "", "level": "", "out": ""}
@@ -78,7 +78,7 @@ def parse(words: Sequence[str]) -> Request:
         level = float(own["level"]) if own["level"] else None
     except ValueError:
         raise ConfigError(f"level={own['level']} must be a share of right answers, as level=0.8") from None
-    return Request(
+    return TableRequest(
         stores=tuple(map(Path, own["store"].split(","))),
         sweep=own["sweep"] or None,
         where={key: value.split(",") for key, _, value in conditions},
@@ -91,7 +91,7 @@ def parse(words: Sequence[str]) -> Request:
 def main() -> int:
     """Make the table that the command line asks for, and print it."""
     try:
-        request = parse(sys.argv[1:])
+        request = table_request(sys.argv[1:])
         report, out = by_sweep(request) if request.sweep else by_keys(request)
     except ConfigError as error:
         print(f"pure-repro: {error}", file=sys.stderr)
@@ -100,7 +100,7 @@ def main() -> int:
     return 0
 
 
-def by_sweep(request: Request) -> tuple[Report, Path]:
+def by_sweep(request: TableRequest) -> tuple[Report, Path]:
     """The table of a sweep that one of the stores holds, and where it is."""
     folders = [store / "sweeps" / str(request.sweep) for store in request.stores]
     folder = next((one for one in folders if (one / "sweep.json").exists()), None)
@@ -134,16 +134,16 @@ def of_sweep(folder: Path, out: Path, level: float | None = None) -> Report:
             missing.append(Missing(row, None if seed is None else int(seed), reason))
     if not cells:
         raise ConfigError(f"sweep={sweep['name']}: no job is finished, so there is no table")
-    return written(cells, Experiment(sweep["name"], rows), f"Sweep {sweep['name']}", out, level, missing)
+    return write_table(cells, Experiment(sweep["name"], rows), f"Sweep {sweep['name']}", out, level, missing)
 
 
-def by_keys(request: Request) -> tuple[Report, Path]:
+def by_keys(request: TableRequest) -> tuple[Report, Path]:
     """The table of the finished runs that meet the conditions, and where it is."""
     runs = [run for store in request.stores for run in finished_runs(store)]
     fitting = [run for run in runs if all(run.value(key) in values for key, values in request.where.items())]
     if not fitting:
         raise ConfigError(f"none of {len(runs)} finished runs in {', '.join(map(str, request.stores))} is so")
-    by = request.by or varying(fitting)
+    by = request.by or distinguishing_keys(fitting)
     cells = [cell_of(run, label_of(run, by)) for run in fitting]
     for row in dict.fromkeys(cell.row for cell in cells):
         require_alike(row, [run for run, cell in zip(fitting, cells, strict=True) if cell.row == row])
@@ -151,7 +151,7 @@ def by_keys(request: Request) -> tuple[Report, Path]:
     where = " ".join(f"{key}={','.join(values)}" for key, values in request.where.items())
     out = request.out or request.stores[0] / "tables" / ("_".join(by).replace(".", "_") or "runs")
     title = f"Runs with {where} by {', '.join(by)}" if where else f"Runs by {', '.join(by)}"
-    return written(cells, Experiment("runs", rows), title, out, request.level), out
+    return write_table(cells, Experiment("runs", rows), title, out, request.level), out
 
 
 def finished_runs(store: Path) -> Iterator[Finished]:
@@ -177,27 +177,27 @@ def read_run(stages: Mapping[str, Path]) -> Finished:
             folders |= {one: store / one / address for one, address in manifests[stage]["inputs"].items()}
     keys: dict[str, Any] = {}
     for stage in ("score", "prm", "base", "train"):  # where two hold a key, the later says what the run had
-        keys |= dotted(manifests.get(stage, {}).get("config", {}))
+        keys |= dotted_leaves(manifests.get(stage, {}).get("config", {}))
     return Finished({stage: folders[stage] for stage in STAGES if stage in manifests}, keys)
 
 
-def dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def dotted_leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The leaves of nested mappings by dotted key.
 
-    >>> dotted({"train": {"steps": 60}, "seed": 1})
+    >>> dotted_leaves({"train": {"steps": 60}, "seed": 1})
     {'train.steps': 60, 'seed': 1}
     """
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
-        leaves |= dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+        leaves |= dotted_leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return leaves
 
 
-def varying(runs: Sequence[Finished]) -> tuple[str, ...]:
+def distinguishing_keys(runs: Sequence[Finished]) -> tuple[str, ...]:
     """The fewest keys that tell the runs apart but for their seeds: choices first, then keys that these do not imply.
 
     >>> a, b = ({"credit.name": n, "credit.gamma": g, "seed": 1} for n, g in (("sum", 1.0), ("min", None)))
-    >>> varying([Finished({}, a), Finished({}, b)])
+    >>> distinguishing_keys([Finished({}, a), Finished({}, b)])
     ('credit',)
     """
     names = dict.fromkeys(key for run in runs for key in run.keys if key != "seed")
@@ -212,7 +212,7 @@ def varying(runs: Sequence[Finished]) -> tuple[str, ...]:
 
 def require_alike(row: str, runs: Sequence[Finished]) -> None:
     """See that the runs of a row differ in their seeds alone. Raises ``ConfigError`` where they do not."""
-    if others := varying(runs):
+    if others := distinguishing_keys(runs):
         raise ConfigError(f"the runs of “{row}” differ in {', '.join(others)}: add it to by=, or narrow where=")
     if len({run.seed for run in runs}) < len(runs):
         raise ConfigError(f"“{row}” has a seed twice: name one store, or narrow where=")
@@ -228,7 +228,7 @@ def cell_of(run: Finished, row: str) -> Cell:
     return Cell(row, run.seed, *(run.stages.get(stage) for stage in STAGES))
 
 
-def written(
+def write_table(
     cells: Sequence[Cell],
     experiment: Experiment,
     title: str,

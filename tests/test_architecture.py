@@ -119,6 +119,21 @@ def imports(name: str) -> Iterator[str]:
             yield from (one if one in MODULES else node.module for one in whole)
 
 
+def definitions(tree: ast.Module) -> Iterator[str]:
+    """Public functions, classes and type aliases of a module; constants, in capitals, are its own."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names = [name]
+            case ast.Assign(targets=targets):
+                names = [target.id for target in targets if isinstance(target, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names = [name]
+            case _:
+                names = []
+        yield from (name for name in names if not name.startswith("_") and not name.isupper())
+
+
 def room(module: str) -> str:
     """The room of a module; commands, wherever they lie, stand behind all rooms."""
     return "__main__" if module.endswith(".__main__") else module.split(".")[1]
@@ -145,6 +160,24 @@ def test_imports_go_one_way():
 def test_modules_import_in_no_circle():
     ours = {name: {other for other in imports(name) if other in MODULES} - {name} for name in MODULES}
     TopologicalSorter(ours).prepare()  # raises CycleError
+
+
+def test_a_public_name_means_one_thing():
+    profiles = {f"pure_repro.grading.{profile}" for profile in PROFILES}
+    # What is chosen by its module has the same name in each of these: by which it is called.
+    chosen = {
+        "main": set(MODULES),  # of commands, and of processes that are started
+        "open_source": {name for name in MODULES if name.startswith("pure_repro.reward.")},
+        "extract": profiles,
+        "judge": profiles,
+    }
+    homes: dict[str, set[str]] = {}
+    for module, tree in MODULES.items():
+        for name in definitions(tree):
+            homes.setdefault(name, set()).add(module)
+    wrong = {name: found for name, found in homes.items() if len(found) > 1 and not found <= chosen.get(name, set())}
+    assert not wrong, "so that a search for a name finds one meaning"
+    assert all(len(homes[name]) > 1 for name in chosen), "an exception that is none"
 
 
 @pytest.mark.parametrize("name", MODULES)

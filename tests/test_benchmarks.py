@@ -18,10 +18,10 @@ from pydantic import TypeAdapter
 from web import serving
 
 from pure_repro.config import Benchmark, ConfigError, FileSet, HubSet, UrlSet
-from pure_repro.data.benchmarks import published, read_file, references_digest
+from pure_repro.data.benchmarks import read_file, references_digest, whole_benchmark
 from pure_repro.grading import answers_match, grade, grade_many
 from pure_repro.launch import CONF
-from pure_repro.launch.compose import named
+from pure_repro.launch.compose import benchmark_values
 from pure_repro.types import Problem
 from tests.grading.conftest import DATA as FILES
 
@@ -38,7 +38,7 @@ NOT_THEMSELVES = {  # references that a profile finds wrong, boxed: the publishe
 
 
 def benchmark(name: str, **changes: object) -> HubSet | UrlSet:
-    read: HubSet | UrlSet = TypeAdapter(Benchmark).validate_python(named(name, "score.benchmarks") | changes)
+    read: HubSet | UrlSet = TypeAdapter(Benchmark).validate_python(benchmark_values(name, "score.benchmarks") | changes)
     return read
 
 
@@ -46,7 +46,7 @@ def real(name: str) -> list[tuple[str, str]]:
     """Questions and references of a real file."""
     if not DATA.is_dir():
         pytest.skip(f"no benchmark files in {DATA}: set PURE_REPRO_DATA to the folder that holds benchmarks/")
-    return [(problem.question, str(problem.answer)) for problem in published(benchmark(name), DATA)]
+    return [(problem.question, str(problem.answer)) for problem in whole_benchmark(benchmark(name), DATA)]
 
 
 def written(folder: Path, name: str, rows: list[dict]) -> Path:
@@ -57,7 +57,7 @@ def written(folder: Path, name: str, rows: list[dict]) -> Path:
 def read(folder: Path, name: str, rows: list[dict]) -> list[str]:
     """The references of rows in the form of a benchmark."""
     mine = benchmark(name, problems=len(rows), digest=None)
-    return [str(problem.answer) for problem in published(mine, written(folder, name, rows))]
+    return [str(problem.answer) for problem in whole_benchmark(mine, written(folder, name, rows))]
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -149,13 +149,13 @@ def lying(web: tuple[Path, str], name: str, rows: list[dict]) -> HubSet | UrlSet
 def test_rows_are_read_where_they_lie(name, reference, web):
     """The same function, and the source's columns; of the hub its configuration and split, without the download."""
     mine = lying(web, name, ROWS[name]).model_copy(update={"problems": 1, "digest": None})
-    [problem] = published(mine, None)
+    [problem] = whole_benchmark(mine, None)
     assert (problem.id, problem.question, problem.answer) == (f"{name}/0", "?", reference)
     with pytest.raises(ConfigError, match=r", row 0: there is no 'other' among "):
-        published(mine.model_copy(update={"question": "other"}), None)
+        whole_benchmark(mine.model_copy(update={"question": "other"}), None)
     elsewhere = {"split": "elsewhere"} if isinstance(mine, HubSet) else {"url": f"{web[1]}/elsewhere.jsonl"}
     with pytest.raises(ConfigError, match=rf"{name} cannot be read from .*; score.data_dir=folder reads {name}.jsonl"):
-        published(mine.model_copy(update=elsewhere), None)
+        whole_benchmark(mine.model_copy(update=elsewhere), None)
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -165,7 +165,7 @@ def test_the_real_rows_are_read_where_they_lie(name, web):
         rows = [json.loads(line) for line in file]
     if isinstance(benchmark(name), HubSet):  # the files that are at hand have more columns
         rows = [{key: row[key] for key in ROWS[name][0] if key in row} for row in rows]
-    assert [(problem.question, problem.answer) for problem in published(lying(web, name, rows), None)] == local
+    assert [(problem.question, problem.answer) for problem in whole_benchmark(lying(web, name, rows), None)] == local
 
 
 def test_a_file_of_the_web_is_the_one_meant_or_refused(web):
@@ -173,16 +173,16 @@ def test_a_file_of_the_web_is_the_one_meant_or_refused(web):
     rows = [{"problem": f"{i}+1?", "solution": f"so \\boxed{{{i + 1}}}"} for i in range(3)]
     meant = references_digest([Problem("", "", str(i + 1)) for i in range(3)])
     mine = lying(web, "minerva_math", rows).model_copy(update={"problems": 3, "digest": meant})
-    assert [problem.answer for problem in published(mine, None)] == ["1", "2", "3"]
+    assert [problem.answer for problem in whole_benchmark(mine, None)] == ["1", "2", "3"]
     rows[1]["solution"] = "so \\boxed{7}"
     written(web[0], "minerva_math", rows)
     with pytest.raises(ConfigError) as caught:
-        published(mine, None)
+        whole_benchmark(mine, None)
     assert str(caught.value).startswith(f"{web[1]}/minerva_math.jsonl is not the minerva_math meant: its references ")
     assert str(caught.value).endswith(f"conf/benchmark/minerva_math.yaml says {meant}")
     written(web[0], "minerva_math", rows[:2])
     with pytest.raises(ConfigError, match=r"minerva_math.jsonl holds 2 problems, and minerva_math has 3"):
-        published(mine, None)
+        whole_benchmark(mine, None)
 
 
 @pytest.mark.parametrize("page", ["<html>\n<p>Sign in</p>\n</html>\n", None])
@@ -195,7 +195,7 @@ def test_an_address_without_the_file_is_one_sentence(page, web):
     else:
         (folder / "test.jsonl").write_text(page)
     with pytest.raises(ConfigError) as caught:
-        published(mine, None)
+        whole_benchmark(mine, None)
     sentence = str(caught.value)
     assert sentence.startswith(f"olympiadbench cannot be read from {mine.url} (") and "\n" not in sentence
     assert sentence.endswith("; score.data_dir=folder reads olympiadbench.jsonl instead")
@@ -253,17 +253,17 @@ def test_a_source_that_is_not_reached_is_one_sentence(name, model, tmp_path):
 def test_another_set_under_the_same_name_is_refused(tmp_path):
     rows = [{"problem": f"{i}+1?", "answer": str(i + 1)} for i in range(30)]
     with pytest.raises(ConfigError, match=r"aime24.jsonl is not the aime24 meant: its references have the digest"):
-        published(benchmark("aime24"), written(tmp_path, "aime24", rows))
+        whole_benchmark(benchmark("aime24"), written(tmp_path, "aime24", rows))
     with pytest.raises(ConfigError, match=r"aime24.jsonl holds 29 problems, and aime24 has 30"):
-        published(benchmark("aime24"), written(tmp_path, "aime24", rows[1:]))
+        whole_benchmark(benchmark("aime24"), written(tmp_path, "aime24", rows[1:]))
 
 
 def test_one_changed_reference_is_noticed(tmp_path):
     rows = [{"problem": question, "answer": answer} for question, answer in real("aime24")]
-    assert len(published(benchmark("aime24"), written(tmp_path, "aime24", rows))) == 30
+    assert len(whole_benchmark(benchmark("aime24"), written(tmp_path, "aime24", rows))) == 30
     rows[7]["answer"] = "100"
     with pytest.raises(ConfigError, match="not the aime24 meant"):
-        published(benchmark("aime24"), written(tmp_path, "aime24", rows))
+        whole_benchmark(benchmark("aime24"), written(tmp_path, "aime24", rows))
 
 
 def test_amc_answers_are_floats(tmp_path):
@@ -295,7 +295,7 @@ def test_a_list_is_an_answer_where_lists_are(tmp_path):
     with pytest.raises(ConfigError, match="'answer' holds no answer of the type 'expression'"):
         read(tmp_path, "math500", several)
     lists = benchmark("math500", problems=1, digest=None, answer_type="list")
-    assert published(lists, written(tmp_path, "math500", several))[0].answer == "1, 2"
+    assert whole_benchmark(lists, written(tmp_path, "math500", several))[0].answer == "1, 2"
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,9 @@ from pure_repro.launch.compatibility import (
     BASE,
     GROUPS,
     Combination,
-    choices,
+    choice_pairs,
     covering,
     page,
-    pairs,
     refused_pairs,
     verdicts,
 )
@@ -48,7 +47,7 @@ def test_every_pair_of_choices_trains(found, tmp_path, capsys):
     chosen = allowed if os.environ.get("COMBINATIONS") == "all" else covering(found)
     words = (*TINY, f"store={tmp_path}")
     base = composed(words).model_dump(mode="json")
-    sets = choices(words)  # composed once each, and not once for each combination
+    sets = choice_values(words)  # composed once each, and not once for each combination
     for kept in sets["filter"].values():
         kept |= {"max_rounds": 2} if "max_rounds" in kept else {}
     sets["reward"]["judge"]["judge"] |= {"demonstrations": 64, "examined": 10}
@@ -85,16 +84,19 @@ def test_every_pair_of_choices_trains(found, tmp_path, capsys):
 
 def test_the_covering_set_holds_every_pair_that_runs(found):
     runs = {
-        pair for combination, verdict in found.items() if isinstance(verdict, Config) for pair in pairs(combination)
+        pair
+        for combination, verdict in found.items()
+        if isinstance(verdict, Config)
+        for pair in choice_pairs(combination)
     }
-    assert {pair for combination in covering(found) for pair in pairs(combination)} == runs
+    assert {pair for combination in covering(found) for pair in choice_pairs(combination)} == runs
 
 
 def test_a_combination_is_refused_exactly_when_it_holds_a_refused_pair(found):
     reasons = refused_pairs(found)
     assert reasons
     for combination, verdict in found.items():
-        held = [reasons[pair] for pair in pairs(combination) if pair in reasons]
+        held = [reasons[pair] for pair in choice_pairs(combination) if pair in reasons]
         assert bool(held) == isinstance(verdict, str), combination
         assert isinstance(verdict, Config) or verdict in held
     for pair, reason in reasons.items():

@@ -8,7 +8,7 @@ import torch
 from pure_repro.config import Config
 from pure_repro.filter import prompt_filter
 from pure_repro.launch.compose import composed
-from pure_repro.train.experience import filled, needs_more, passes
+from pure_repro.train.experience import fill_batch, needs_more, passes
 from pure_repro.types import Batch, Outcomes, Problem, Rollouts, Steps, Stream
 
 SAMPLES = 4
@@ -87,7 +87,7 @@ def test_draws_go_on_until_a_step_is_full_or_may_draw_no_more():
 
 
 def test_what_passed_fills_the_step_in_order_and_padding_joins_the_lengths():
-    made = filled([draw({"a": 0, "b": 2}, length=2), draw({"c": 4, "d": 1}, length=5)], DIFFERING)
+    made = fill_batch([draw({"a": 0, "b": 2}, length=2), draw({"c": 4, "d": 1}, length=5)], DIFFERING)
     assert [problem.id for problem in made.problems] == ["b", "d"]
     assert made.rollouts.group.tolist() == [0] * 4 + [1] * 4
     assert [chr(row[0]) for row in made.rollouts.tokens.tolist()] == list("bbbbdddd")
@@ -101,14 +101,14 @@ def test_what_passed_fills_the_step_in_order_and_padding_joins_the_lengths():
 
 
 def test_where_too_few_pass_the_first_of_the_others_fill_the_step():
-    made = filled([draw({"a": 0, "b": 4}), draw({"c": 0, "d": 3}), draw({"e": 0, "f": 0})], DIFFERING)
+    made = fill_batch([draw({"a": 0, "b": 4}), draw({"c": 0, "d": 3}), draw({"e": 0, "f": 0})], DIFFERING)
     assert [problem.id for problem in made.problems] == ["d", "a"]
     assert len(made.rollouts.tokens) == 8
 
 
 def test_without_a_filter_a_draw_goes_through_untouched():
     one = draw({"a": 0, "b": 4})
-    assert filled([one], config("filter=none")) is one
+    assert fill_batch([one], config("filter=none")) is one
 
 
 def test_rows_take_all_that_belongs_to_them():

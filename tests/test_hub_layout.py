@@ -22,7 +22,7 @@ from transformers import (
 
 from pure_repro.config import ConfigError, Mathematics, PretrainedPrm
 from pure_repro.data.answered import with_known_answers
-from pure_repro.data.source import training
+from pure_repro.data.source import training_set
 from pure_repro.launch.compose import composed
 from pure_repro.prm.gate import as_rollouts
 from pure_repro.prm.score import mark_step_ends, newline_id
@@ -272,9 +272,9 @@ def mathematics(path: Path, *words: str) -> Mathematics:
 
 def test_another_file_is_not_taken_for_the_meant_one(hub):
     with pytest.raises(ConfigError, match=r"holds 12 problems and answers 4 of them: data.train_problems=8523"):
-        training(mathematics(hub / "problems.json"), seed=1)
+        training_set(mathematics(hub / "problems.json"), seed=1)
     with pytest.raises(ConfigError, match=r"data.path=.*nowhere.json cannot be read"):
-        training(mathematics(hub / "nowhere.json"), seed=1)
+        training_set(mathematics(hub / "nowhere.json"), seed=1)
 
 
 FILE = Path(os.environ.get("PURE_REPRO_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -285,7 +285,7 @@ FILE = Path(os.environ.get("PURE_REPRO_DATA", Path(__file__).resolve().parents[2
     reason="PURE's file is not here: name its folder in PURE_REPRO_DATA, as math8k_879_answers.json",
 )
 def test_the_real_file_is_as_published():
-    source = training(mathematics(FILE / "math8k_879_answers.json"), seed=1)
+    source = training_set(mathematics(FILE / "math8k_879_answers.json"), seed=1)
     assert len(source.problems) == 8523 and len({" ".join(p.question.split()) for p in source.problems}) == 8521
     assert source.answered is not None and len(source.answered) == 879
     assert sum(p.answer is None for p in source.problems) == 2, "the file itself has no answer to two"
@@ -293,7 +293,7 @@ def test_the_real_file_is_as_published():
     assert sum(p.answer is not None for p in shown) == 879
     assert shown == with_known_answers(source, 0.1, seed=2), "the file decides, not the seed"
     assert sum(p.answer is not None for p in with_known_answers(source, 1.0, seed=1)) == 8521
-    drawn = training(mathematics(FILE / "math8k_879_answers.json", "data=math_lv3to5"), seed=1)
+    drawn = training_set(mathematics(FILE / "math8k_879_answers.json", "data=math_lv3to5"), seed=1)
     assert sum(p.answer is not None for p in with_known_answers(drawn, 0.1, seed=1)) in (850, 851, 852)
     with pytest.raises(ConfigError, match=r"answered_share=0\.5, and the file of data\.path answers 0\.103"):
         with_known_answers(source, 0.5, seed=1)

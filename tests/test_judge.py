@@ -15,7 +15,7 @@ import yaml
 
 from pure_repro.config import ConfigError, Judge
 from pure_repro.data.tokenizer import world_tokenizer
-from pure_repro.judge.ask import answer, asked, read, world_subgoals, world_truth
+from pure_repro.judge.ask import asked, judge_reply, parse_reply, world_subgoals, world_truth
 from pure_repro.judge.endpoint import endpoint
 from pure_repro.judge.fit import REPLY_WORDS, labelled
 from pure_repro.judge.judges import CachedJudge, JudgeSilent
@@ -85,14 +85,14 @@ MALFORMED = [
 
 @pytest.mark.parametrize("reply", MALFORMED)
 def test_what_is_not_strict_json_is_malformed(reply: str) -> None:
-    assert read(reply, steps=4, subgoals=3) is None
+    assert parse_reply(reply, steps=4, subgoals=3) is None
 
 
 def test_an_answer_is_read_back_and_fits_the_tokenizer() -> None:
     tokenizer = world_tokenizer(23, REPLY_WORDS)
     for pairs in ([], [(0, 0)], [(0, 0), (2, 1), (10, 2)]):
-        assert read(answer(pairs), steps=11, subgoals=3) == tuple(pairs)
-        assert tokenizer.decode(tokenizer(answer(pairs))["input_ids"]) == answer(pairs)
+        assert parse_reply(judge_reply(pairs), steps=11, subgoals=3) == tuple(pairs)
+        assert tokenizer.decode(tokenizer(judge_reply(pairs))["input_ids"]) == judge_reply(pairs)
     odd = asked(judge(), QUESTION, GOALS, ["good 514", "=<pad>} 7"])
     assert len(tokenizer(odd)["input_ids"]) > 10, "whatever a policy says is read"
     prompt = asked(judge(), QUESTION, GOALS, RIGHT)
@@ -130,7 +130,7 @@ class Endpoint(BaseHTTPRequestHandler):
                     self.wfile.write(b" ")
                     time.sleep(0.3)
             return
-        said = "hmm" if "BAD" in prompt else answer([(0, 0), (1, 0), (1, 1)])
+        said = "hmm" if "BAD" in prompt else judge_reply([(0, 0), (1, 0), (1, 1)])
         reply = json.dumps({"choices": [{"message": {"content": said}}]})
         self.send_response(500 if "BROKEN" in prompt else 200)
         self.end_headers()

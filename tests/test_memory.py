@@ -79,7 +79,7 @@ def test_the_model_is_near_what_training_allocates(
     peak, beyond = measured(model, rows, width)
 
     bytes_each, t = dtype.itemsize, rows * width
-    engine = memory.Engine(1, 0, False, bytes_each, checkpointing, t, t, whole_mask=False)
+    engine = memory.EngineSettings(1, 0, False, bytes_each, checkpointing, t, t, whole_mask=False)
     activations = memory.activations(shape, engine)
     # PyTorch alone keeps gradients and AdamW's moments in the weights' precision, and no master copy beside them.
     total = memory.weights(shape, engine) + 3 * bytes_each * shape.parameters + activations
@@ -120,7 +120,7 @@ def test_published_sizes(name, billions):
 
 def zero(stage: int, ranks: int, shape: Shape = KNOWN["Qwen/Qwen2.5-Math-7B"]) -> list[float]:
     """Weights, gradients and optimizer in bytes a parameter."""
-    engine = memory.Engine(ranks, stage, False, 2, True, 8192, 1024, False)
+    engine = memory.EngineSettings(ranks, stage, False, 2, True, 8192, 1024, False)
     parts = (memory.weights, memory.gradients, memory.optimizer)
     return [part(shape, engine) / shape.parameters for part in parts]
 
@@ -150,7 +150,7 @@ def held() -> dict[str, dict[str, float]]:
 def test_components_are_what_an_engine_holds(name, stage, held):
     """Weights, master weights, moments, gradients, bucket and the step's own, as the engines allocate them."""
     shape = from_config(held_memory.sizes().to_dict())
-    engine = memory.Engine(1, stage, False, 2 if stage else 4, True, 128, 128, False)
+    engine = memory.EngineSettings(1, stage, False, 2 if stage else 4, True, 128, 128, False)
 
     def each(component: Any) -> float:
         """Bytes a parameter."""

@@ -28,7 +28,7 @@ from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.steps import separator_ids, split_steps
 from pure_repro.train.base import base_tokenizer, demonstrations, reaches
 from pure_repro.train.positives import answer_after, expert_chains
-from pure_repro.train.terms import Side, likelihood, pairs, preference
+from pure_repro.train.terms import Side, likelihood, preference, preference_pairs
 from pure_repro.types import Rollouts
 
 ASKED = ("model=tiny_asked", "reward=verifiable")
@@ -112,7 +112,7 @@ def test_likelihood_by_hand() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=20), st.integers(1, 4))
 def test_pairs_are_right_and_wrong_answers_to_one_problem(rows: list[tuple[bool, int]], most: int) -> None:
     outcome, group = [float(right) for right, _ in rows], [number for _, number in rows]
-    right, wrong = pairs(outcome, group, most)
+    right, wrong = preference_pairs(outcome, group, most)
     assert all(outcome[a] == 1 and outcome[b] == 0 and group[a] == group[b] for a, b in zip(right, wrong, strict=True))
     used = right.tolist() + wrong.tolist()
     assert len(set(used)) == len(used)

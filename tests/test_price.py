@@ -9,7 +9,7 @@ from pure_repro.config import LOGITS_AT_ONCE, VllmRollout
 from pure_repro.launch import CONF, memory, price
 from pure_repro.launch.compose import composed
 from pure_repro.launch.machine import GIB, Machine
-from pure_repro.launch.memory import Engine
+from pure_repro.launch.memory import EngineSettings
 from pure_repro.launch.needs import engine_of, host_of, least_share
 from pure_repro.launch.preflight import Preflight, preflight
 from pure_repro.launch.shapes import KNOWN
@@ -46,7 +46,7 @@ def test_tokens_of_a_cell():
 def test_operations_of_a_cell():
     config = composed(["recipe=released_main", "experiment=table1/pure_prm_vr"])
     m = 7615616512 - 152064 * 3584  # all but the input embedding
-    assert price.operations(config, price.Tokens(10, 20, 5), MATH_7B, MATH_7B, checkpointing=True) == {
+    assert price.operations(config, price.TokenCounts(10, 20, 5), MATH_7B, MATH_7B, checkpointing=True) == {
         "sampling": 2 * m * 15,
         "scoring": 2 * m * 20 * 5,  # reward model, reference, policy for penalty, old, and at the sampler's temperature
         "training": 8 * m * 20,
@@ -91,10 +91,10 @@ def test_models_in_main_memory_are_on_the_device_in_their_own_phase_alone():
 
 def test_the_engine_is_that_of_the_run():
     engine = engine_of(composed(CELL), MATH_7B)
-    assert engine == Engine(8, 3, False, 2, True, 18432, LOGITS_AT_ONCE // 152064, whole_mask=False)
+    assert engine == EngineSettings(8, 3, False, 2, True, 18432, LOGITS_AT_ONCE // 152064, whole_mask=False)
     words = ["train=deepspeed_zero2", "train.deepspeed.offload_optimizer=true", "launch.nproc_per_node=4"]
     engine = engine_of(composed([*CELL, *words, "train.chunked_logprobs=false", "train.attention=sdpa"]), MATH_7B)
-    assert engine == Engine(4, 2, True, 2, True, 18432, 18432, whole_mask=True)
+    assert engine == EngineSettings(4, 2, True, 2, True, 18432, 18432, whole_mask=True)
 
 
 ONE_KEY = [*VLLM[len(CELL) :], "train.offload=none"]

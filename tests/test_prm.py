@@ -16,7 +16,7 @@ from pure_repro.data.world import check, draw_problems
 from pure_repro.launch.compose import composed
 from pure_repro.models.supervised import IGNORE
 from pure_repro.prm.fit import fit_in_two_stages, fit_prm, token_classifier, training_examples
-from pure_repro.prm.gate import GateFailed, as_rollouts, examine, require_pass
+from pure_repro.prm.gate import GateFailed, as_rollouts, examine_prm, require_pass
 from pure_repro.prm.labels import prm800k_example, world_examples
 from pure_repro.prm.measures import calibration_error
 from pure_repro.prm.score import mark_step_ends, newline_id, step_scores
@@ -274,7 +274,7 @@ class Oracle(PreTrainedModel):
 def test_the_gate_knows_an_oracle_from_a_flatterer(policy, tokenizer, misses):
     config = composed([])
     problems = draw_problems("prm", 60, config.data.difficulty, 23, seed=5)
-    report = examine(Oracle(tokenizer, misses), policy, tokenizer, problems, config)
+    report = examine_prm(Oracle(tokenizer, misses), policy, tokenizer, problems, config)
     assert report["passed"] is not misses
     assert report["bad_found"] == (0 if misses else 1) and report["false_alarms"] == 0
     assert report["accuracy"] < 1 if misses else report["accuracy"] == 1

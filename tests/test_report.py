@@ -13,7 +13,7 @@ import pytest
 from stage_folders import CURVES, record, write_cells
 
 from pure_repro.report import About, Experiment, read_experiment, write_report
-from pure_repro.report.claims import collapses_early, decide, fewer_steps, leads, outlives, saves
+from pure_repro.report.claims import claim_verdict, collapses_early, fewer_steps, leads, outlives, saves
 from pure_repro.report.milestones import steps_to_reach, way_it_broke
 from pure_repro.report.results import Results, read_results
 from pure_repro.score.intervals import Interval, crossed_bootstrap, mean_accuracy, over_seeds, paired_difference, wilson
@@ -70,8 +70,8 @@ def test_student_interval_of_paired_differences() -> None:
 
 def test_one_seed_has_no_interval_and_decides_nothing() -> None:
     assert over_seeds([0.7])[1:] == (-inf, inf)
-    assert decide(over_seeds([0.7]), 0.0) == "cannot tell"
-    assert decide(wilson(1, 1), 0.5) == "cannot tell"
+    assert claim_verdict(over_seeds([0.7]), 0.0) == "cannot tell"
+    assert claim_verdict(wilson(1, 1), 0.5) == "cannot tell"
 
 
 def covers(draw: Callable[[], list[np.ndarray]], truth: float, repetitions: int = 400) -> float:
@@ -185,7 +185,7 @@ def test_fewer_steps(tmp_path: Path, curve: tuple[float, ...], verdict: str) -> 
 
 
 def test_equal_ratios_of_three_seeds_decide_though_three_of_three_seeds_would_not(tmp_path: Path) -> None:
-    assert decide(wilson(3, 3), 0.5) == "cannot tell"
+    assert claim_verdict(wilson(3, 3), 0.5) == "cannot tell"
     assert fewer_steps(arms(tmp_path, 3), row="pure_prm", than="pure_vr").verdict == "holds"
 
 

@@ -12,7 +12,7 @@ from pure_repro.config import ConfigError
 from pure_repro.launch.compose import composed
 from pure_repro.launch.plan import plan
 from pure_repro.report import read_experiment
-from pure_repro.reproduce import Planned, fill, missing_jobs, parse
+from pure_repro.reproduce import Planned, experiment_request, fill, missing_jobs
 
 GRID = {
     "verifiable": {"label": "by outcome", "overrides": ["reward=verifiable"]},
@@ -84,7 +84,10 @@ def test_a_base_has_all_cores_where_everything_waits_for_it(tmp_path: Path):
 
 
 def test_a_grid_is_named_by_its_file(grid: Path, tmp_path: Path):
-    assert (parse([str(grid)]).name, parse([str(grid)]).out) == ("grid", Path("store/tables/grid"))
-    assert read_experiment(grid).name == "grid" and parse(["table1"]).name == "table1"
+    assert (experiment_request([str(grid)]).name, experiment_request([str(grid)]).out) == (
+        "grid",
+        Path("store/tables/grid"),
+    )
+    assert read_experiment(grid).name == "grid" and experiment_request(["table1"]).name == "table1"
     with pytest.raises(ConfigError, match="or a yaml of cells"):
-        parse([str(tmp_path / "nothing.yaml")])
+        experiment_request([str(tmp_path / "nothing.yaml")])

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.rollout import hf
-from pure_repro.rollout.hf import SamplingPlan, choose, generate, noise
+from pure_repro.rollout.hf import SamplingPlan, generate, noise, sample_tokens
 from pure_repro.rollout.vllm import with_positions
 from pure_repro.types import Problem, Rollouts
 
@@ -139,7 +139,7 @@ def test_choose_has_the_distribution_it_claims(temperature, top_p):
     draws = 20_000
     logits = torch.randn(17, generator=torch.Generator().manual_seed(3)) * 2
     grid = (torch.arange(draws, dtype=torch.float64) + 0.5) / draws
-    tokens, logprobs = choose(logits.expand(draws, -1), grid.float(), temperature, top_p)
+    tokens, logprobs = sample_tokens(logits.expand(draws, -1), grid.float(), temperature, top_p)
     probabilities = (logits / temperature).softmax(dim=0)
     kept = sorted(nucleus(probabilities.tolist(), top_p))
     expected = torch.zeros(17)
@@ -153,7 +153,7 @@ def test_choose_has_the_distribution_it_claims(temperature, top_p):
 def test_the_ends_of_the_unit_interval_never_choose_an_impossible_token(uniform):
     logits = torch.tensor([[-torch.inf, 0.0, 0.3, 0.1, -torch.inf]]).repeat(1000, 1)
     logits[:, 1:4] += torch.randn(1000, 3, generator=torch.Generator().manual_seed(0))
-    tokens, logprobs = choose(logits, torch.full((1000,), uniform), 1.0, 1.0)
+    tokens, logprobs = sample_tokens(logits, torch.full((1000,), uniform), 1.0, 1.0)
     assert set(tokens.tolist()) == {1 if uniform == 0 else 3}
     assert logprobs.isfinite().all()
 

@@ -20,7 +20,7 @@ from pure_repro.launch.plan import made_of, plan
 from pure_repro.models.policy import load_policy
 from pure_repro.reward.verifiable import outcomes_of
 from pure_repro.score import generations
-from pure_repro.score.compare import Incomparable, compare, mcnemar
+from pure_repro.score.compare import Incomparable, compare_scores, mcnemar
 from pure_repro.score.estimators import majority, pass_at
 from pure_repro.score.tables import estimates, outcomes
 from pure_repro.train import responder
@@ -73,7 +73,7 @@ def rows(said: dict[str, list[str]], answer: str = "5", name: str = "mine") -> l
 
 def outcome(said: dict[str, list[str]]) -> dict:
     made = rows(said)
-    return outcomes(made, generations.judged(made, {}, STRICT), STRICT)
+    return outcomes(made, generations.grade_generations(made, {}, STRICT), STRICT)
 
 
 FIVE, FOUR, NONE = r"\boxed{5}", r"\boxed{4}", "five"
@@ -102,16 +102,16 @@ def test_two_runs_are_compared_problem_by_problem():
     weak = outcome({p: [FIVE if i < 10 else FOUR] * 5 for i, p in enumerate(problems)})
     strong = outcome({p: [FIVE if i < 20 else FOUR] * 5 for i, p in enumerate(problems)})
     other = outcome({p: [FIVE if i % 4 == 0 else FOUR] * 5 for i, p in enumerate(problems)})
-    said = {line["measure"]: line for line in compare({"mine": weak}, {"mine": strong})}
+    said = {line["measure"]: line for line in compare_scores({"mine": weak}, {"mine": strong})}
     assert said["greedy"]["verdict"] == said["mean"]["verdict"] == "better"
     assert said["greedy"]["p"] == pytest.approx(2 / 2**10)
     assert said["greedy"]["difference"].estimate == 0.25
-    assert {line["verdict"] for line in compare({"mine": strong}, {"mine": weak})} == {"worse"}
-    assert {line["verdict"] for line in compare({"mine": weak}, {"mine": other})} == {"cannot tell"}
+    assert {line["verdict"] for line in compare_scores({"mine": strong}, {"mine": weak})} == {"worse"}
+    assert {line["verdict"] for line in compare_scores({"mine": weak}, {"mine": other})} == {"cannot tell"}
     with pytest.raises(Incomparable, match="not scored on the same problems of mine"):
-        compare({"mine": weak}, {"mine": outcome({p: [FIVE] * 5 for p in problems[1:]})})
+        compare_scores({"mine": weak}, {"mine": outcome({p: [FIVE] * 5 for p in problems[1:]})})
     with pytest.raises(Incomparable, match="share no set: mine and yours"):
-        compare({"mine": weak}, {"yours": weak})
+        compare_scores({"mine": weak}, {"yours": weak})
 
 
 def test_reward_and_score_grade_by_one_function():
@@ -122,14 +122,16 @@ def test_reward_and_score_grade_by_one_function():
         verdicts = [verdict.status for verdict in grade_many(said, ["12"] * 3, **grading.model_dump())]
         paid = outcomes_of(problems, verdicts, "wrong").right
         asked = [{"set": "mine", "response": response, "answer": "12"} for response in said]
-        scored = [int(verdict.correct) for verdict in generations.judged(asked, {}, grading)]
+        scored = [int(verdict.correct) for verdict in generations.grade_generations(asked, {}, grading)]
         assert paid.tolist() == scored == expected
 
 
 def test_a_tolerance_is_of_the_strict_rules():
     asked = [{"set": "minerva_math", "response": r"\boxed{1.005}", "answer": "1"}]
     published = STRICT.model_copy(update={"profile": "published"})
-    assert [generations.judged(asked, {"minerva_math": 0.01}, g)[0].correct for g in (STRICT, published)] == [
+    assert [
+        generations.grade_generations(asked, {"minerva_math": 0.01}, g)[0].correct for g in (STRICT, published)
+    ] == [
         True,
         False,
     ]

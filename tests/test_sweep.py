@@ -12,7 +12,7 @@ from pure_repro.launch.compose import composed
 from pure_repro.launch.figure import figure
 from pure_repro.launch.jobs import require_accepted
 from pure_repro.launch.plan import plan
-from pure_repro.launch.sweep import Job, name_of, read_sweep
+from pure_repro.launch.sweep import Job, read_sweep, sweep_name
 
 BASE = (*SMOKE, "stages=[base]")
 
@@ -48,7 +48,7 @@ def test_a_sweep_has_a_folder_of_its_own(entry, store):
     assert {job.status for job in sweep.jobs} == {"done"}
     address = plan(composed([*BASE, f"store={store}"]))["base"].folder
     assert {sweep.stages(folder, job)["base"] for job in sweep.jobs} == {address}
-    assert sweep.name == name_of([*words[1:], "seed=1"], ["credit"]) != name_of(words[1:], ["credit"])
+    assert sweep.name == sweep_name([*words[1:], "seed=1"], ["credit"]) != sweep_name(words[1:], ["credit"])
 
     run = entry("-m", *BASE, f"store={store}", "seed=1,2", f"sweep.name={sweep.name}")
     assert run.stdout == "" and run.stderr == (

@@ -13,7 +13,7 @@ from stage_folders import write_cells
 
 from pure_repro.config import ConfigError
 from pure_repro.report import Report
-from pure_repro.table import by_keys, by_sweep, parse
+from pure_repro.table import by_keys, by_sweep, table_request
 
 RISES, FALLS = (0.3, 0.5, 0.7, 0.8, 0.86, 0.89, 0.9), (0.3, 0.4, 0.02, 0.0, 0.0)
 FORMS = {"min": RISES, "sum": FALLS}
@@ -52,7 +52,7 @@ def column(report: Report, name: str) -> dict[str, str]:
 
 
 def test_a_sweep_in_one_table_whose_failed_job_says_so(store: Path) -> None:
-    report, out = by_sweep(parse(["sweep=credit-1", f"store={store}"]))
+    report, out = by_sweep(table_request(["sweep=credit-1", f"store={store}"]))
     assert out == store / "sweeps" / "credit-1" / "table"
     assert column(report, "seeds") == {"credit=min": "2", "credit=sum": "2", "credit=mean": "0 of 1"}
     assert column(report, "collapsed (at step)") == {"credit=min": "0/2", "credit=sum": "2/2 (20)", "credit=mean": "–"}
@@ -63,12 +63,12 @@ def test_a_sweep_in_one_table_whose_failed_job_says_so(store: Path) -> None:
 
 def test_finished_runs_are_the_same_table_without_a_sweep(store: Path, tmp_path: Path) -> None:
     words = [f"store={store}", f"out={tmp_path}"]
-    of_sweep, _ = by_sweep(parse(["sweep=credit-1", *words]))
-    report, _ = by_keys(parse(["where=credit=min,sum", "by=credit", *words]))
+    of_sweep, _ = by_sweep(table_request(["sweep=credit-1", *words]))
+    report, _ = by_keys(table_request(["where=credit=min,sum", "by=credit", *words]))
     assert report.table == of_sweep.table[:2]
-    alone, _ = by_keys(parse(["where=credit=sum seed=2", *words]))
+    alone, _ = by_keys(table_request(["where=credit=sum seed=2", *words]))
     assert [line["seeds"] for line in alone.table] == ["1"]
-    guessed, _ = by_keys(parse(["where=score.samples=4", *words]))
+    guessed, _ = by_keys(table_request(["where=score.samples=4", *words]))
     assert guessed.table == report.table, "what varies is found, and macro, which goes with the credit form, is no more"
 
 
@@ -77,7 +77,7 @@ def test_runs_of_two_stores_stand_in_one_table(store: Path, tmp_path: Path) -> N
     assert third.train and third.score
     change(third.train, config={"seed": 3, "credit": {"name": "min"}}, inputs={"base": "base3"})
     change(third.score, config={"score": {"samples": 4}}, inputs={"train": third.train.name})
-    report, _ = by_keys(parse(["by=credit", f"store={store},{tmp_path / 'other'}", f"out={tmp_path / 'out'}"]))
+    report, _ = by_keys(table_request(["by=credit", f"store={store},{tmp_path / 'other'}", f"out={tmp_path / 'out'}"]))
     assert column(report, "seeds") == {"credit=min": "3", "credit=sum": "2"}
 
 
@@ -94,7 +94,7 @@ def test_runs_of_two_stores_stand_in_one_table(store: Path, tmp_path: Path) -> N
 )
 def test_a_mistake_is_one_sentence(store: Path, tmp_path: Path, words: list[str], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence.replace("(", r"\(")):
-        request = parse([*words, f"store={store}", f"out={tmp_path}"])
+        request = table_request([*words, f"store={store}", f"out={tmp_path}"])
         by_sweep(request) if request.sweep else by_keys(request)
 
 

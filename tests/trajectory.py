@@ -23,7 +23,7 @@ from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import new_policy
 from pure_repro.models.ranks import Ranks, join, leave
 from pure_repro.rollout.hf import SamplingPlan, generate
-from pure_repro.rollout.join import joined
+from pure_repro.rollout.join import join_rollouts
 from pure_repro.train.update import update
 from pure_repro.types import Problem, Rollouts
 
@@ -122,7 +122,7 @@ def check_sharing(ranks: Ranks) -> None:
 
     for count in (len(problems), 1):  # of one problem, every rank but one samples nothing
         whole = sampled(problems[:count])
-        parts = joined(ranks.parts(lambda own: sampled(problems[own]), count))
+        parts = join_rollouts(ranks.parts(lambda own: sampled(problems[own]), count))
         for name in ("prompt_mask", "tokens", "mask", "finished", "group"):
             assert torch.equal(getattr(whole, name), getattr(parts, name)), name
         torch.testing.assert_close(parts.logprobs, whole.logprobs)

@@ -10,7 +10,7 @@ from statistics import median
 
 from pure_repro.launch.compose import composed
 from pure_repro.train.journal import Journal
-from pure_repro.watch.alarms import Rows, Trial, calibrated, tried
+from pure_repro.watch.alarms import JournalRows, Trial, calibrated, tried
 
 ROOM = 0.1  # between a threshold and the furthest that a sound run came
 
@@ -50,7 +50,7 @@ def seed(folder: Path) -> int:
     return int(json.loads((folder / "manifest.json").read_text())["seed"])
 
 
-def read(folder: Path) -> tuple[Rows, Rows]:
+def read(folder: Path) -> tuple[JournalRows, JournalRows]:
     """The journals of a run: updates and validations."""
     return Journal(folder / "metrics.jsonl").rows(), Journal(folder / "validation.jsonl").rows()
 

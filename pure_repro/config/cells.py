@@ -8,7 +8,7 @@ import yaml
 
 from pure_repro.config.base import ConfigError
 
-Rows = Mapping[str, Mapping[str, Any]]  # row → label and overrides, and whatever a grid crosses
+CellRows = Mapping[str, Mapping[str, Any]]  # row → label and overrides, and whatever a grid crosses
 
 
 def cells_file(path: Path) -> Path:
@@ -26,7 +26,7 @@ def experiment_name(path: Path) -> str:
     return file.stem if file.name != "cells.yaml" else file.resolve().parent.name
 
 
-def read_cells(path: Path) -> Rows:
+def read_cells(path: Path) -> CellRows:
     """The rows of a file of cells. Raises ``ConfigError`` for one that is not what it should be."""
     rows = read_yaml(cells_file(path))
     for row, cell in rows.items():

@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pure_repro.config import ConfigError
-from pure_repro.data.source import Training
+from pure_repro.data.source import TrainingSet
 from pure_repro.types import Problem
 
 NEAR = 0.01  # how far a file's share of answers may be from the one asked for
 
 
-def with_known_answers(training: Training, answered_share: float, seed: int) -> list[Problem]:
+def with_known_answers(training: TrainingSet, answered_share: float, seed: int) -> list[Problem]:
     """The problems as the run is told them: with the answers of the file, or with a drawn share of all answers.
 
     ``answered_share`` 0 and 1 are nobody's choice: no answer, every answer. In between a file that says which problems
     are answered is taken at its word. Raises ``ConfigError`` where its share is another than the one asked for.
 
     >>> both = [Problem("a", "1+1", "2"), Problem("b", "1+2", "3")]
-    >>> [p.answer for p in with_known_answers(Training(both, frozenset({"b"})), 0.5, seed=0)]
+    >>> [p.answer for p in with_known_answers(TrainingSet(both, frozenset({"b"})), 0.5, seed=0)]
     [None, '3']
-    >>> [p.answer for p in with_known_answers(Training(both, frozenset({"b"})), 1.0, seed=0)]
+    >>> [p.answer for p in with_known_answers(TrainingSet(both, frozenset({"b"})), 1.0, seed=0)]
     ['2', '3']
     """
     if training.answered is None or answered_share in (0, 1):

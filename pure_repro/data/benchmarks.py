@@ -27,11 +27,11 @@ def problems_of(benchmark: Benchmark, config: Config) -> list[Problem]:
     if isinstance(benchmark, TestSet):
         assert score.problems_per_set is not None and isinstance(config.data, Embedded)  # the schema says so
         return draw_problems("test", score.problems_per_set, benchmark.difficulty, config.data.modulus, TEST_SEED)
-    problems = read_file(benchmark) if isinstance(benchmark, FileSet) else published(benchmark, score.data_dir)
+    problems = read_file(benchmark) if isinstance(benchmark, FileSet) else whole_benchmark(benchmark, score.data_dir)
     return problems[: score.problems_per_set]
 
 
-def published(benchmark: HubSet | UrlSet, folder: Path | None) -> list[Problem]:
+def whole_benchmark(benchmark: HubSet | UrlSet, folder: Path | None) -> list[Problem]:
     """All problems of a benchmark, from where it lies or of ``folder / <name>.jsonl``, counted and compared."""
     if folder is None:
         source, arguments = source_of(benchmark)
@@ -137,15 +137,15 @@ def integer(value: Any) -> str | None:
     >>> integer("025"), integer(27.0), integer("2,125"), integer("-10"), integer(0.5), integer("1,2")
     ('25', '27', '2125', '-10', None, None)
     """
-    text = expression(value) or ""
+    text = expression_text(value) or ""
     return str(int(text.replace(",", ""))) if re.fullmatch(r"-?(?:\d+|\d{1,3}(?:,\d{3})+)", text) else None
 
 
-def expression(value: Any) -> str | None:
+def expression_text(value: Any) -> str | None:
     """An answer as text; a number that is whole without its point.
 
-    >>> expression(27.0), expression(" 025 "), expression(0.5), expression(True), expression(""), expression(["2"])
-    ('27', '025', '0.5', None, None, None)
+    >>> [expression_text(value) for value in (27.0, " 025 ", 0.5, True, "", ["2"])]
+    ['27', '025', '0.5', None, None, None]
     """
     match value:
         case bool():
@@ -165,11 +165,11 @@ def one_or_several(value: Any) -> str | None:
     >>> one_or_several(["$2$", "$3$"]), one_or_several(2), one_or_several([])
     ('$2$, $3$', '2', None)
     """
-    texts = [expression(one) for one in (value if isinstance(value, list) else [value])]
+    texts = [expression_text(one) for one in (value if isinstance(value, list) else [value])]
     return ", ".join(text for text in texts if text) if texts and all(texts) else None
 
 
-TYPES = {"integer": integer, "measured": expression, "expression": expression, "list": one_or_several}
+TYPES = {"integer": integer, "measured": expression_text, "expression": expression_text, "list": one_or_several}
 
 
 def references_digest(problems: Sequence[Problem]) -> str:

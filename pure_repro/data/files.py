@@ -17,7 +17,7 @@ def file_rows(path: Path) -> Rows:
     """
     lines = read_text(path).split("\n")  # a JSON string may hold other line separators
     return [
-        (place, an_object(parsed(line, place), place))
+        (place, an_object(parse_json(line, place), place))
         for place, line in ((f"{path}:{number}", line) for number, line in enumerate(lines, 1))
         if line.strip()
     ]
@@ -31,7 +31,7 @@ def list_or_lines(path: Path) -> Rows:
     text = read_text(path)
     if not text.lstrip().startswith("["):
         return file_rows(path)
-    rows = parsed(text, str(path))
+    rows = parse_json(text, str(path))
     return [(f"{path}, row {i}", an_object(row, f"{path}, row {i}")) for i, row in enumerate(rows)]
 
 
@@ -47,10 +47,10 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def parsed(text: str, place: str) -> Any:
+def parse_json(text: str, place: str) -> Any:
     """The value of a JSON text, in which every number is one.
 
-    >>> parsed('{"a": NaN}', "mine.jsonl:2")
+    >>> parse_json('{"a": NaN}', "mine.jsonl:2")
     Traceback (most recent call last):
     pure_repro.config.base.ConfigError: mine.jsonl:2: no JSON (NaN is no number)
     """

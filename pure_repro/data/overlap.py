@@ -10,10 +10,10 @@ from pure_repro.types import Problem
 SHOWN = 3  # problems that a sentence names
 
 
-def plain(question: str) -> str:
+def bare_question(question: str) -> str:
     r"""A question without what writing it down adds: blanks, dollars, braces, punctuation, and the size of brackets.
 
-    >>> print(plain(r"Find $\left(\frac{1}{2}\right)$ of 8 ."), plain(r"find $ (\frac12) $ of 8"))
+    >>> print(bare_question(r"Find $\left(\frac{1}{2}\right)$ of 8 ."), bare_question(r"find $ (\frac12) $ of 8"))
     find(\frac12)of8 find(\frac12)of8
     """
     return re.sub(r"\\(?:left|right|displaystyle|[,;! ])|[\s${}.,;:?!~]", "", question.lower())
@@ -25,8 +25,8 @@ def overlaps(problems: Sequence[Problem], sets: Mapping[str, Sequence[Problem]])
     >>> overlaps([Problem("a", "1 + 1?", "2"), Problem("b", "1+2?", "3")], {"mine": [Problem("m", "1+1 ?", "2")]})
     {'a': 'mine'}
     """
-    known = {plain(one.question): name for name in reversed([*sets]) for one in sets[name]}
-    return {one.id: known[plain(one.question)] for one in problems if plain(one.question) in known}
+    known = {bare_question(one.question): name for name in reversed([*sets]) for one in sets[name]}
+    return {one.id: known[bare_question(one.question)] for one in problems if bare_question(one.question) in known}
 
 
 def without_overlap(problems: list[Problem], config: Config) -> tuple[list[Problem], str | None]:

@@ -14,21 +14,21 @@ NOTHING = ("", "null")  # how PURE's file says that there is no answer
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSet:
     """All training problems with their true answers, and which of them the file answers for the mixed arm."""
 
     problems: list[Problem]
     answered: frozenset[str] | None  # ids; None: a draw decides
 
 
-def training(data: Embedded | Mathematics, seed: int) -> Training:
+def training_set(data: Embedded | Mathematics, seed: int) -> TrainingSet:
     """The training problems of a run.
 
     Raises ``ConfigError`` for a file that is missing, is no such list, or is not the one that is meant.
     """
     if isinstance(data, Embedded):
         difficulty = data.train_difficulty or data.difficulty
-        return Training(draw_problems("rl", data.train_problems, difficulty, data.modulus, seed), None)
+        return TrainingSet(draw_problems("rl", data.train_problems, difficulty, data.modulus, seed), None)
     path = local(data)
     if not path.exists():
         raise ConfigError(
@@ -41,7 +41,7 @@ def training(data: Embedded | Mathematics, seed: int) -> Training:
         raise ConfigError(f"data.path={error}") from error
 
 
-def of_rows(rows: Rows, data: Mathematics) -> Training:
+def of_rows(rows: Rows, data: Mathematics) -> TrainingSet:
     """Rows of PURE's layout as problems, counted.
 
     An answered row holds its answer under ``answer``; any other has ``"null"`` there and its true answer under
@@ -61,7 +61,7 @@ def of_rows(rows: Rows, data: Mathematics) -> Training:
             f"{data.path} holds {found[0]} problems and answers {found[1]} of them: data.train_problems="
             f"{data.train_problems} and data.answered_problems={data.answered_problems} are meant"
         )
-    return Training(problems, frozenset(answered) if data.answered_by == "file" else None)
+    return TrainingSet(problems, frozenset(answered) if data.answered_by == "file" else None)
 
 
 def answer_of(value: Any, name: str, place: str) -> str | None:
@@ -103,7 +103,7 @@ def digests(config: Config) -> dict[str, str | None]:
     """The digest of every set that a run reads: what it trains and is validated on, and its benchmarks as pinned."""
     own = {}
     if isinstance(config.model, Tiny) or "train" in config.stages:
-        problems = {"train": training(config.data, config.seed).problems, "validation": validation(config)}
+        problems = {"train": training_set(config.data, config.seed).problems, "validation": validation(config)}
         own = {name: digest(some) for name, some in problems.items()}
     return own | {
         one.name: one.digest

@@ -8,16 +8,16 @@ import numpy as np
 
 from pure_repro.config import ConfigError
 from pure_repro.examine.run import SCORES
-from pure_repro.examine.tables import FAULTLESS, Row, counts_of, group_of
+from pure_repro.examine.tables import FAULTLESS, SolutionScores, counts_of, group_of
 from pure_repro.prm.measures import MEASURES, Measure, faultless_figures
 from pure_repro.prm.solutions import ORIGINAL
-from pure_repro.score.compare import verdict
+from pure_repro.score.compare import better_or_worse
 from pure_repro.score.generations import read_lines
 from pure_repro.score.intervals import Figure, bootstrap
 from pure_repro.score.markdown import markdown_table, percent
 
 
-def compare(first: Path, second: Path, measure_name: str, threshold: float) -> list[dict[str, Any]]:
+def compare_prms(first: Path, second: Path, measure_name: str, threshold: float) -> list[dict[str, Any]]:
     """The second model against the first, per group and over all: the difference of the measure's first figure.
 
     A bootstrap over problems, in which both models have every resampled problem.
@@ -36,7 +36,7 @@ def compare(first: Path, second: Path, measure_name: str, threshold: float) -> l
         used = measure._replace(figures=faultless_figures) if name == FAULTLESS else measure
         both = np.concatenate([counts_of(rows, used, threshold) for rows in pair], axis=1)
         interval = bootstrap([(difference(used), both)])
-        found.append({"group": name, "difference": interval, "verdict": verdict(interval)})
+        found.append({"group": name, "difference": interval, "verdict": better_or_worse(interval)})
     return found
 
 
@@ -51,7 +51,7 @@ def difference(measure: Measure) -> Figure:
     return of
 
 
-def rows_in(folder: Path) -> list[Row]:
+def rows_in(folder: Path) -> list[SolutionScores]:
     """The scores of a finished examination."""
     try:
         return list(read_lines(folder / SCORES))
@@ -59,7 +59,7 @@ def rows_in(folder: Path) -> list[Row]:
         raise ConfigError(f"{folder} holds no {SCORES}: name the folder that an examination printed") from None
 
 
-def in_words(found: Sequence[dict[str, Any]]) -> str:
+def prm_comparison_markdown(found: Sequence[dict[str, Any]]) -> str:
     """The comparison as a table."""
     return markdown_table(
         ["group", "second − first, points", "the second is"],

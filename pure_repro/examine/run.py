@@ -10,13 +10,13 @@ import yaml
 from tqdm import tqdm
 
 from pure_repro.config import ConfigError, Examined, Reading
-from pure_repro.examine.tables import in_markdown, records
+from pure_repro.examine.tables import examination_markdown, records
 from pure_repro.models.served import key_of
 from pure_repro.prm.probes import SAYS_NOTHING, SAYS_THE_SAME
 from pure_repro.prm.readers import Reader, open_reader
 from pure_repro.prm.solutions import Solution, solutions_of, verdicts_digest
 from pure_repro.score.generations import read_lines, write_lines
-from pure_repro.score.tables import in_digits
+from pure_repro.score.tables import round_for_file
 
 SCORES = "scores.jsonl.gz"
 FolderOf = Callable[[Reading], Path]
@@ -42,7 +42,7 @@ def examine(examined: Examined, identity: Mapping[str, Any], folder_of: FolderOf
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / SCORES).exists():
         reader = open_reader(examined.prm, folder_of, folder / "replies.sqlite", examined.packed_tokens)
-        score(reader, solutions, examined, folder)
+        score_solutions(reader, solutions, examined, folder)
         (folder / "config.yaml").write_text(yaml.safe_dump(made_of, sort_keys=False))
     rows = read_lines(folder / SCORES)
     if not any(row["scores"] for row in rows):
@@ -50,14 +50,14 @@ def examine(examined: Examined, identity: Mapping[str, Any], folder_of: FolderOf
     found = records(rows, examined)
     effort = json.loads((folder / "effort.json").read_text())
     probes = json.loads((folder / "probes.json").read_text())
-    table = in_markdown(found, probes, effort, examined, json.loads(published.read_text()))
+    table = examination_markdown(found, probes, effort, examined, json.loads(published.read_text()))
     (folder / "table.md").write_text(table)
-    kept = [{name: in_digits(value) for name, value in record.items()} for record in found]
+    kept = [{name: round_for_file(value) for name, value in record.items()} for record in found]
     (folder / "figures.json").write_text(json.dumps(kept, indent=1) + "\n")
     return folder
 
 
-def score(reader: Reader, solutions: Sequence[Solution], examined: Examined, folder: Path) -> None:
+def score_solutions(reader: Reader, solutions: Sequence[Solution], examined: Examined, folder: Path) -> None:
     """Score the steps of all solutions, then of what is made of some right ones; the scores are written last."""
     start, rows = time.perf_counter(), []
     steps = sum(len(one.steps) for one in solutions)
@@ -74,11 +74,11 @@ def score(reader: Reader, solutions: Sequence[Solution], examined: Examined, fol
     effort = {"steps": steps, "seconds": round(seconds, 2), **{name: n for name, n in reader.counts.items() if n}}
     (folder / "effort.json").write_text(json.dumps(effort))
     faultless = [one for one in solutions if None not in one.right and all(one.right)][: examined.probes]
-    (folder / "probes.json").write_text(json.dumps(probe(reader, faultless), indent=1))
+    (folder / "probes.json").write_text(json.dumps(probe_reader(reader, faultless), indent=1))
     write_lines(folder / SCORES, rows)
 
 
-def probe(reader: Reader, solutions: Sequence[Solution]) -> list[dict[str, Any]]:
+def probe_reader(reader: Reader, solutions: Sequence[Solution]) -> list[dict[str, Any]]:
     """What a reward model makes of right solutions that were spoilt or restyled (:mod:`pure_repro.prm.probes`).
 
     A response is worth its lowest step score: of those that say nothing its mean; of those that say the same how much

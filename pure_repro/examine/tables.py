@@ -15,8 +15,8 @@ from pure_repro.prm.solutions import ORIGINAL
 from pure_repro.score.intervals import Figure, Interval, bootstrap, crossed_bootstrap
 from pure_repro.score.markdown import markdown_table, percent
 
-Row = Mapping[str, Any]  # problem, group, right, scores
-Record = dict[str, Any]
+SolutionScores = Mapping[str, Any]  # problem, group, right, scores
+GroupRecord = dict[str, Any]
 # PRMBench's nine kinds of spoilt solutions in the three it speaks of, by the names of its files.
 KINDS = {
     "simplicity": ("redundency", "circular"),
@@ -27,7 +27,7 @@ FAULTLESS = "multi_solutions"
 AVERAGE, OVERALL, HALF = "average", "overall", "half"
 
 
-def records(rows: Sequence[Row], examined: Examined) -> list[Record]:
+def records(rows: Sequence[SolutionScores], examined: Examined) -> list[GroupRecord]:
     """A record per group with every figure of the measure, and those over the groups.
 
     Raises ``ConfigError`` where the threshold is to be chosen on what is not there.
@@ -46,13 +46,15 @@ def records(rows: Sequence[Row], examined: Examined) -> list[Record]:
     return [{"threshold": threshold, **record} for record in found]
 
 
-def group_of(row: Row) -> str:
+def group_of(row: SolutionScores) -> str:
     """The split of a solution, or the kind of its errors."""
     name: str = row["group"]
     return name
 
 
-def threshold_of(rows: Sequence[Row], wanted: float | str, measure: Measure) -> tuple[float, list[Row]]:
+def threshold_of(
+    rows: Sequence[SolutionScores], wanted: float | str, measure: Measure
+) -> tuple[float, list[SolutionScores]]:
     """The threshold, and the rows whose figures are wanted: without those it was chosen on where these are ``half``.
 
     A split that is named for the choice, as ProcessBench names gsm8k, stays among the figures, as it does there.
@@ -72,7 +74,7 @@ def threshold_of(rows: Sequence[Row], wanted: float | str, measure: Measure) -> 
     return best_threshold([row["scores"] for row in on], [row["right"] for row in on], measure), kept
 
 
-def by_kind(groups: Mapping[str, Sequence[Row]], measure: Measure, threshold: float) -> list[Record]:
+def by_kind(groups: Mapping[str, Sequence[SolutionScores]], measure: Measure, threshold: float) -> list[GroupRecord]:
     """PRMBench's table: its kinds, the means of three groups of them, and all solutions that were made wrong."""
     spoilt = {name: some for name, some in groups.items() if name != ORIGINAL}
     kinds = {
@@ -88,11 +90,11 @@ def by_kind(groups: Mapping[str, Sequence[Row]], measure: Measure, threshold: fl
     return [*found, figures_of(OVERALL, [(measure, [row for some in spoilt.values() for row in some])], threshold)]
 
 
-def figures_of(name: str, parts: Sequence[tuple[Measure, Sequence[Row]]], threshold: float) -> Record:
+def figures_of(name: str, parts: Sequence[tuple[Measure, Sequence[SolutionScores]]], threshold: float) -> GroupRecord:
     """Every figure of some parts, averaged over them, with its interval."""
     counted = [(measure, counts_of(rows, measure, threshold)) for measure, rows in parts]
     figures = {
-        key: bootstrap([(figure(measure, key), counts) for measure, counts in counted])
+        key: bootstrap([(one_figure(measure, key), counts) for measure, counts in counted])
         for key in parts[0][0].figures(counted[0][1].sum(axis=0, keepdims=True))
     }
     rows = [row for _, some in parts for row in some]
@@ -104,12 +106,12 @@ def figures_of(name: str, parts: Sequence[tuple[Measure, Sequence[Row]]], thresh
     }
 
 
-def figure(measure: Measure, key: str) -> Figure:
+def one_figure(measure: Measure, key: str) -> Figure:
     """One figure of a measure."""
     return lambda sums: measure.figures(sums)[key]
 
 
-def counts_of(rows: Sequence[Row], measure: Measure, threshold: float) -> Float[ndarray, "problem count"]:
+def counts_of(rows: Sequence[SolutionScores], measure: Measure, threshold: float) -> Float[ndarray, "problem count"]:
     """The counts of every problem, in the order of their names; solutions of one problem are added up."""
     of_problem: dict[str, np.ndarray] = {}
     for row in rows:
@@ -118,13 +120,15 @@ def counts_of(rows: Sequence[Row], measure: Measure, threshold: float) -> Float[
     return np.array([of_problem[name] for name in sorted(of_problem)])
 
 
-def similarity(spoilt: Sequence[Row], originals: Sequence[Row], threshold: float) -> Interval | None:
+def similarity(
+    spoilt: Sequence[SolutionScores], originals: Sequence[SolutionScores], threshold: float
+) -> Interval | None:
     """How far the share of steps called right is from that of the right solution of the same problem, on average.
 
     A model that cannot tell them apart has 0. ``None`` where no right solution of these problems is there.
     """
 
-    def passed(row: Row) -> float:
+    def passed(row: SolutionScores) -> float:
         """The share of steps called right."""
         return sum(score > threshold for score in row["scores"]) / len(row["scores"])
 
@@ -133,8 +137,8 @@ def similarity(spoilt: Sequence[Row], originals: Sequence[Row], threshold: float
     return crossed_bootstrap([np.array([gaps])]) if gaps else None
 
 
-def in_markdown(
-    found: Sequence[Record],
+def examination_markdown(
+    found: Sequence[GroupRecord],
     probes: Sequence[Mapping[str, Any]],
     effort: Mapping[str, Any],
     examined: Examined,
@@ -154,20 +158,20 @@ def in_markdown(
     on, source = examined.on, examined.on.path or examined.on.hub
     sections = [
         f"# prm={examined.prm.name} on {on.name}",
-        f"{source}; {joined(examined)}; a step is wrong at or below {found[0]['threshold']:.4g}"
+        f"{source}; {marker_join(examined)}; a step is wrong at or below {found[0]['threshold']:.4g}"
         + (f", chosen on {examined.threshold}" if isinstance(examined.threshold, str) else "")
         + ". In percent, with 95 % intervals from a bootstrap over problems.",
         markdown_table(["group", "solutions", *(name.replace("_", " ") for name in names), "unscored"], lines),
         speed(effort),
     ]
     if probes:
-        sections += ["## Right solutions, spoilt and restyled", in_words(probes)]
+        sections += ["## Right solutions, spoilt and restyled", probes_markdown(probes)]
     if on.name in published:
         sections += ["## Published, by others", beside(published[on.name])]
     return "\n\n".join(sections) + "\n"
 
 
-def joined(examined: Examined) -> str:
+def marker_join(examined: Examined) -> str:
     """How steps were joined: figures move with it, so that they name it."""
     if not isinstance(examined.prm, PretrainedPrm):
         return "steps written as text"
@@ -186,7 +190,7 @@ def speed(effort: Mapping[str, Any]) -> str:
     return f"{effort['steps']} steps in {effort['seconds']:.1f} s, {rate:.0f} steps a second.{trouble}"
 
 
-def in_words(probes: Sequence[Mapping[str, Any]]) -> str:
+def probes_markdown(probes: Sequence[Mapping[str, Any]]) -> str:
     """The probes as a table."""
     told = {
         "says nothing": "lowest step score {:+.2f} (wanted: below 0)",

@@ -14,13 +14,13 @@ deadline; they start at the first such answer. Importing this package imports ne
 import os
 from collections.abc import Callable, Sequence
 
-from pure_repro.grading.pool import Job, shared_pool
+from pure_repro.grading.pool import GradeRequest, shared_pool
 from pure_repro.grading.profiles import PROFILES, rules
 from pure_repro.grading.verdict import Status, Verdict
 
 __all__ = ["PROFILES", "Status", "Verdict", "answers_match", "extract_answer", "grade", "grade_many"]
 
-Judge = Callable[[str, str, float, float], Verdict | None]
+JudgeFunction = Callable[[str, str, float, float], Verdict | None]
 
 NO_ANSWER = Verdict("no_answer", None, "no complete answer")
 
@@ -113,7 +113,7 @@ def grade_many(
     """
     profile_rules = rules(profile)
     verdicts: list[Verdict | None] = []
-    jobs: dict[int, Job] = {}
+    jobs: dict[int, GradeRequest] = {}
     for i, (response, reference) in enumerate(zip(responses, references, strict=True)):
         answer = profile_rules.extract(response) if isinstance(response, str) else None
         target = as_text(reference)
@@ -139,7 +139,9 @@ def as_text(reference: object) -> str | None:
     return str(reference) if isinstance(reference, str | int | float) else None
 
 
-def at_once(judge: Judge, answer: str | None, reference: str | None, rel_tol: float, abs_tol: float) -> Verdict | None:
+def at_once(
+    judge: JudgeFunction, answer: str | None, reference: str | None, rel_tol: float, abs_tol: float
+) -> Verdict | None:
     """The verdict that needs no algebra, or ``None``.
 
     Whatever goes wrong here is left to a worker, too, where it costs this one answer its verdict and no other: a

@@ -6,11 +6,10 @@ from operator import eq
 
 from pure_repro.grading.cheap import close, rational
 from pure_repro.grading.nodes import (
-    About,
+    Approximation,
     Bag,
     Calculation,
     Choice,
-    Clock,
     Either,
     Group,
     Leaf,
@@ -21,8 +20,9 @@ from pure_repro.grading.nodes import (
     Region,
     Relation,
     Text,
+    TimeOfDay,
     Values,
-    parts,
+    inner_nodes,
 )
 from pure_repro.grading.ratios import same_clock, same_clock_quotient, same_clock_ratio, same_quotient, same_ratio
 from pure_repro.grading.sets import INFINITY, is_interval
@@ -86,7 +86,7 @@ class Comparison:
             if isinstance(one, Either):
                 return some(partial(self.same, option, other) for option in one.options)
         for one, other in ((left, right), (right, left)):
-            if isinstance(one, About):
+            if isinstance(one, Approximation):
                 return some(partial(self.same, part, other) for part in (one.exact, one.decimal)) and self.near(
                     one.exact, one.decimal
                 )
@@ -122,9 +122,9 @@ class Comparison:
             (Region, Bag): self.same_region,
             (Ratio, Ratio): partial(same_ratio, self.equal),
             (Ratio, Leaf): partial(same_quotient, self.equal),
-            (Clock, Clock): same_clock,
-            (Clock, Ratio): partial(same_clock_ratio, self.equal),
-            (Clock, Leaf): partial(same_clock_quotient, self.equal),
+            (TimeOfDay, TimeOfDay): same_clock,
+            (TimeOfDay, Ratio): partial(same_clock_ratio, self.equal),
+            (TimeOfDay, Leaf): partial(same_clock_quotient, self.equal),
             (Text, Leaf): same_word,
             (Choice, Text): same_choice,
         }
@@ -160,7 +160,7 @@ class Comparison:
         if self.equal(left.latex, right.latex):
             return True
         one, other = (left, right) if left.unit else (right, left)
-        return one.unit in SCALE and not other.unit and self.equal(scaled(one), other.latex)
+        return one.unit in SCALE and not other.unit and self.equal(unit_value(one), other.latex)
 
     def same_named(self, left: Named, right: Named) -> bool:
         """``x = 5`` and ``x = 5.0``; ``y = x + 1`` and ``x = y - 1``."""
@@ -192,7 +192,7 @@ class Comparison:
         return self.algebra.same_region(left, right)
 
 
-def read(node: Node, algebra: Algebra) -> bool:
+def require_readable(node: Node, algebra: Algebra) -> bool:
     """Try every expression of an answer; of several readings one is enough.
 
     Raises ``Unparsable`` for the first that is none.
@@ -203,17 +203,17 @@ def read(node: Node, algebra: Algebra) -> bool:
         for side in node.sides:
             algebra.read(side)
     elif isinstance(node, Either):
-        some(partial(read, option, algebra) for option in node.options)
+        some(partial(require_readable, option, algebra) for option in node.options)
     else:
-        for part in parts(node):
-            read(part, algebra)
+        for part in inner_nodes(node):
+            require_readable(part, algebra)
     return True
 
 
-def scaled(leaf: Leaf) -> str:
+def unit_value(leaf: Leaf) -> str:
     r"""What percent or degrees are worth.
 
-    >>> scaled(Leaf("8", "%")), scaled(Leaf("x", "°"))
+    >>> unit_value(Leaf("8", "%")), unit_value(Leaf("x", "°"))
     ('2/25', '(x)\\cdot\\frac{\\pi}{180}')
     """
     value = rational(leaf.latex)

@@ -42,7 +42,7 @@ def last_boxed(response: str) -> str | None:
         return None
     inside, end = found
     answer = with_surroundings(response, start, inside, end)
-    return answer if response.find("box", 0, start) < 0 else listed(response, start, answer)
+    return answer if response.find("box", 0, start) < 0 else join_boxes(response, start, answer)
 
 
 def last_box_alone(text: str) -> str | None:
@@ -99,7 +99,7 @@ def with_surroundings(response: str, start: int, inside: str, end: int) -> str:
     return inside
 
 
-def listed(response: str, start: int, answer: str) -> str:
+def join_boxes(response: str, start: int, answer: str) -> str:
     """The answer with those of the boxes before it, as long as only conjunctions stand between them."""
     answers, names, here = [answer], [name_before(response, start)], start
     while len(answers) < MOST_BOXES and (before := last_box(response, here)) >= 0:

@@ -42,7 +42,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimeOfDay:
     """Two numbers written like a time of day, ``9:24``; ``half`` is ``"a"``, ``"p"`` or ``""``."""
 
     hour: int
@@ -117,7 +117,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class About:
+class Approximation:
     """An exact value with its approximation beside it; equals either, if they belong together."""
 
     exact: "Node"
@@ -132,13 +132,26 @@ class Either:
 
 
 Structure = Group | Matrix | Bag | Region | Values
-Node = Leaf | Text | Choice | Based | Ratio | Clock | Structure | Named | Calculation | Relation | About | Either
+Node = (
+    Leaf
+    | Text
+    | Choice
+    | Based
+    | Ratio
+    | TimeOfDay
+    | Structure
+    | Named
+    | Calculation
+    | Relation
+    | Approximation
+    | Either
+)
 
 
-def parts(node: Node) -> Iterator[Node]:
+def inner_nodes(node: Node) -> Iterator[Node]:
     """The nodes directly inside a node.
 
-    >>> list(parts(Named("x", Leaf("5"))))
+    >>> list(inner_nodes(Named("x", Leaf("5"))))
     [Leaf(latex='5', unit='')]
     """
     pending = [*vars(node).values()]

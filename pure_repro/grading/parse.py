@@ -11,7 +11,7 @@ from itertools import product
 from pure_repro.grading.inequalities import inequality, negative
 from pure_repro.grading.names import ATOM, is_name, is_quantity
 from pure_repro.grading.nodes import (
-    About,
+    Approximation,
     Bag,
     Calculation,
     Choice,
@@ -53,7 +53,7 @@ def parse(text: str) -> Node:
 
 def readings(latex: str) -> Node:
     """All that canonical LaTeX may mean."""
-    other = [*choices(latex), *thousands(latex)]
+    other = [*choice_readings(latex), *thousands(latex)]
     if not other:
         return several(latex)
     try:
@@ -73,10 +73,10 @@ def either(*options: Node) -> Node:
 CHOICE = re.compile(r"(?:\(([A-Ja-j])\)|([A-J])\s*[.:)]|([A-J])(?=$))[\s:.,]*(.*)", re.DOTALL)
 
 
-def choices(latex: str) -> list[Node]:
+def choice_readings(latex: str) -> list[Node]:
     r"""A letter of a multiple-choice question, alone or in front of the answer it stands for.
 
-    >>> choices(r"\text{(C)}"), choices("(C) 42")
+    >>> choice_readings(r"\text{(C)}"), choice_readings("(C) 42")
     ([Choice(letter='C')], [Choice(letter='C'), Leaf(latex='42', unit='')])
     """
     match = CHOICE.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r"\1 ", latex).strip())
@@ -116,7 +116,7 @@ def several(latex: str) -> Node:
     if len(items) == 1:
         return items[0]
     if all(isinstance(item, Named) for item in items):
-        return named(items, separators)  # type: ignore[arg-type]
+        return collect_named(items, separators)  # type: ignore[arg-type]
     return bag(items)
 
 
@@ -149,7 +149,7 @@ def excluded(pieces: list[str]) -> list[str]:
     return [rf"{sides[0][0]} \in \mathbb{{R}}\setminus\{{{','.join(side[-1] for side in sides)}\}}"]
 
 
-def named(items: list[Named], separators: list[str]) -> Node:
+def collect_named(items: list[Named], separators: list[str]) -> Node:
     """Named values: of one name a list or a region, of several names each its own, once or in turn."""
     names = [item.name for item in items]
     distinct = len(set(names))
@@ -235,7 +235,7 @@ def approximation(sides: list[str], operators: list[str]) -> Node:
     name = without_blanks(exact[0]) if is_name(exact[0]) else None
     if name and len(exact) == 1:
         return Named(name, decimal)
-    about = About(single(exact[-1]), decimal)
+    about = Approximation(single(exact[-1]), decimal)
     return Named(name, about) if name else about
 
 
@@ -334,7 +334,7 @@ def bracketed(latex: str) -> Node | None:
     if len(items) > MOST_ITEMS:
         raise Unparsable(f"more than {MOST_ITEMS} items")
     if all(isinstance(item, Named) and not is_region(item) for item in items):
-        return named([*items], [","])  # type: ignore[list-item]
+        return collect_named([*items], [","])  # type: ignore[list-item]
     return Group(BRACKETS[opening], items, BRACKETS[closing])
 
 

@@ -26,7 +26,7 @@ START_LIMIT = 300.0  # seconds that a worker may take to import sympy
 PATIENCE = 100.0  # seconds on the clock for every second of processor time: a machine may be that busy
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
-Job = dict[str, str | float | None]  # profile, answer, reference, rel_tol, abs_tol
+GradeRequest = dict[str, str | float | None]  # profile, answer, reference, rel_tol, abs_tol
 
 
 class Lost(Exception):
@@ -58,7 +58,7 @@ class Worker:
                 f"A grading worker could not start ({error}); its message is above, memory_mib={memory_mib} bounds it."
             ) from None
 
-    def ask(self, job: Job, deadline: float) -> Verdict:
+    def ask(self, job: GradeRequest, deadline: float) -> Verdict:
         """The verdict on one job; ``timeout`` where it takes more processor time than ``deadline`` seconds, or memory.
 
         Raises ``Lost`` where the worker itself ends or says nothing for a very long time.
@@ -101,7 +101,7 @@ class Pool:
             self.slots.put(None)
         atexit.register(self.close)
 
-    def ask(self, job: Job, deadline: float) -> Verdict:
+    def ask(self, job: GradeRequest, deadline: float) -> Verdict:
         """One verdict; ``timeout`` where the answer outlives its deadline or kills its worker."""
         worker = self.slots.get()
         try:
@@ -117,7 +117,7 @@ class Pool:
         finally:
             self.slots.put(worker)
 
-    def ask_all(self, jobs: Sequence[Job], deadline: float) -> list[Verdict]:
+    def ask_all(self, jobs: Sequence[GradeRequest], deadline: float) -> list[Verdict]:
         """``ask`` for every job, order kept."""
         if len(jobs) < 2:
             return [self.ask(job, deadline) for job in jobs]

@@ -167,13 +167,13 @@ def last_letter(answer: str) -> str:
 
 def same_number(answer: str, reference: str, rel_tol: float) -> bool:
     """Within the tolerance of the reference, a hundredth of it or a hundred times it."""
-    value, target = number(answer), number(reference)
+    value, target = float_without_commas(answer), float_without_commas(reference)
     if value is None or target is None:
         return False
     return any(math.isclose(value, target * factor, rel_tol=rel_tol) for factor in (0.01, 1, 100))
 
 
-def number(text: str) -> float | None:
+def float_without_commas(text: str) -> float | None:
     """A float without its commas."""
     try:
         return float(text.replace(",", ""))

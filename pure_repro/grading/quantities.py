@@ -2,7 +2,7 @@ r"""Single quantities: a number with its unit, in another base, a time of day, a
 
 import re
 
-from pure_repro.grading.nodes import Based, Clock, Leaf, Node, Ratio
+from pure_repro.grading.nodes import Based, Leaf, Node, Ratio, TimeOfDay
 from pure_repro.grading.tex import CLOSERS, OPENERS, TOKEN, Unparsable, split_top, without_blanks
 from pure_repro.grading.units import canonical_unit
 from pure_repro.grading.vocabulary import MONEY
@@ -58,7 +58,7 @@ def clock(latex: str) -> Node | None:
     r"""What is written like a time of day: ``9:24``, ``8:34 p.m.``, ``9 a.m.``
 
     >>> clock(r"8:34 \text{ p.m.}"), clock("9"), clock("2:8")
-    (Clock(hour=8, minute=34, second=0, half='p'), None, None)
+    (TimeOfDay(hour=8, minute=34, second=0, half='p'), None, None)
     """
     match = CLOCK.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", latex).strip())
     if not match or not (match[2] or match[4]):
@@ -67,7 +67,7 @@ def clock(latex: str) -> Node | None:
     half = (match[4] or "").lower()
     if half and (hour > 24 or minute > 59 or second > 59):
         return None
-    return Clock(hour, minute, second, half)
+    return TimeOfDay(hour, minute, second, half)
 
 
 def ratio(latex: str) -> Node | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pure_repro.grading.cheap import rational
-from pure_repro.grading.nodes import Clock, Leaf, Ratio
+from pure_repro.grading.nodes import Leaf, Ratio, TimeOfDay
 
 Equal = Callable[[str, str], bool]
 
@@ -20,7 +20,7 @@ def quotient(above: Leaf, below: Leaf) -> str:
     return rf"\frac{{{above.latex}}}{{{below.latex}}}"
 
 
-def as_ratio(clock: Clock) -> Ratio:
+def as_ratio(clock: TimeOfDay) -> Ratio:
     """What is written like a time, as a ratio."""
     parts = (clock.hour, clock.minute, clock.second) if clock.second else (clock.hour, clock.minute)
     return Ratio(tuple(Leaf(str(part)) for part in parts))
@@ -39,17 +39,17 @@ def same_quotient(equal: Equal, ratio: Ratio, leaf: Leaf) -> bool:
     return len(ratio.parts) == 2 and equal(quotient(*ratio.parts), leaf.latex)
 
 
-def same_clock_ratio(equal: Equal, clock: Clock, other: Ratio) -> bool:
+def same_clock_ratio(equal: Equal, clock: TimeOfDay, other: Ratio) -> bool:
     """``9:24`` as a ratio, beside one that is not written like a time."""
     return not clock.half and same_ratio(equal, as_ratio(clock), other)
 
 
-def same_clock_quotient(equal: Equal, clock: Clock, leaf: Leaf) -> bool:
+def same_clock_quotient(equal: Equal, clock: TimeOfDay, leaf: Leaf) -> bool:
     """``9:24`` as the quotient of a ratio."""
     return not (clock.half or clock.second) and clock.minute > 0 and same_quotient(equal, as_ratio(clock), leaf)
 
 
-def same_clock(left: Clock, right: Clock) -> bool:
+def same_clock(left: TimeOfDay, right: TimeOfDay) -> bool:
     """The half of the day counts where both give it."""
     same_half = left.half == right.half or not (left.half and right.half)
     one, other = ((clock.hour, clock.minute, clock.second) for clock in (left, right))

@@ -56,7 +56,7 @@ def scaled_matrix(factor: str, matrix: Matrix) -> Node | None:
     """
     if not factor:
         return matrix
-    return Matrix(tuple(tuple(scaled(factor, entry) for entry in row) for row in matrix.rows))
+    return Matrix(tuple(tuple(times_factor(factor, entry) for entry in row) for row in matrix.rows))
 
 
 def scaled_point(factor: str, point: Group) -> Group:
@@ -65,10 +65,10 @@ def scaled_point(factor: str, point: Group) -> Group:
     >>> scaled_point("2", Group("(", (Leaf("1"), Leaf("2")), ")")).items
     (Leaf(latex='2', unit=''), Leaf(latex='4', unit=''))
     """
-    return Group(point.opening, tuple(scaled(factor, item) for item in point.items), point.closing)
+    return Group(point.opening, tuple(times_factor(factor, item) for item in point.items), point.closing)
 
 
-def scaled(factor: str, entry: Node) -> Node:
+def times_factor(factor: str, entry: Node) -> Node:
     """One entry times a factor.
 
     Raises ``Unparsable`` for an entry that is no expression.

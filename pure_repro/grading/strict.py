@@ -4,7 +4,7 @@ Exact, unless a tolerance is asked for: ``0.333`` is not 1/3.
 """
 
 from pure_repro.grading.cheap import decide
-from pure_repro.grading.compare import Algebra, Comparison, Undecided, read
+from pure_repro.grading.compare import Algebra, Comparison, Undecided, require_readable
 from pure_repro.grading.extract import last_boxed
 from pure_repro.grading.normalise import normalise
 from pure_repro.grading.parse import parse
@@ -50,7 +50,7 @@ def unreadable(reference: str, algebra: Algebra) -> str | None:
     ("'=' is not in an answer's vocabulary", None)
     """
     try:
-        read(parse(reference), algebra)
+        require_readable(parse(reference), algebra)
     except Unparsable as error:
         return str(error)
     return None

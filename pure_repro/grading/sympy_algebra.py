@@ -15,7 +15,7 @@ from sympy import Expr, Integer, Rational, S, Symbol
 from pure_repro.grading.compare import Algebra
 from pure_repro.grading.nodes import Bag, Group, Leaf, Named, Node, Region, Relation
 from pure_repro.grading.tex import Unparsable
-from pure_repro.grading.whitelist import explicit, name_of
+from pure_repro.grading.whitelist import explicit, symbol_name
 
 CONSTANTS = {r"\pi": sympy.pi, "e": sympy.E, "i": sympy.I}
 DIGITS = 50  # of a value at a point
@@ -42,7 +42,7 @@ class Converter(_Latex2Sympy):
 
     def create_symbol(self, text: str, enforce_case: bool = False) -> Expr:
         """A constant of ours, or else a real variable."""
-        name = name_of(text)
+        name = symbol_name(text)
         return CONSTANTS.get(name) or Symbol(name, real=True)
 
 
@@ -131,7 +131,7 @@ def same_value(left: Expr, right: Expr) -> bool:
     difference = (left - right).xreplace(positive)
     if is_zero(difference):
         return True
-    return not is_exact(difference) and agree(difference)
+    return not is_exact(difference) and vanishes(difference)
 
 
 def is_exact(difference: Expr) -> bool:
@@ -144,7 +144,7 @@ def is_exact(difference: Expr) -> bool:
     )
 
 
-def agree(difference: Expr) -> bool:
+def vanishes(difference: Expr) -> bool:
     """Whether a difference vanishes to 200 digits at every point."""
     values = [difference.xreplace(point).evalf(DECISIVE_DIGITS) for point in points(difference)]
     return all(value.is_number and abs(value) < Rational(1, 10 ** (DECISIVE_DIGITS - 20)) for value in values)

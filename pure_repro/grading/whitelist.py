@@ -40,10 +40,10 @@ def variable(name: str) -> str:
 PI = variable(r"\pi")
 
 
-def name_of(variable_name: str) -> str:
+def symbol_name(variable_name: str) -> str:
     r"""The name behind a variable.
 
-    >>> name_of("v785f7b317d")
+    >>> symbol_name("v785f7b317d")
     'x_{1}'
     """
     return bytes.fromhex(variable_name[1:]).decode()

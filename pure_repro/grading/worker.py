@@ -70,12 +70,12 @@ def serve(out: TextIO, algebra: object) -> None:
     for line in sys.stdin:
         job = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, job.pop("deadline"))
-        verdict = judge(algebra=algebra, **job)
+        verdict = worker_verdict(algebra=algebra, **job)
         signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps([verdict.status, verdict.answer, verdict.reason]), file=out, flush=True)
 
 
-def judge(profile: str, answer: str, reference: str, **options: object) -> Verdict:
+def worker_verdict(profile: str, answer: str, reference: str, **options: object) -> Verdict:
     """The verdict, whatever sympy makes of the answer; a process at its memory bound ends, and a fresh one follows."""
     try:
         verdict: Verdict = rules(profile).judge(answer, reference, **options)

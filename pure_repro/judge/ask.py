@@ -23,22 +23,22 @@ def asked(judge: Judge, question: str, subgoals: Sequence[str], steps: Sequence[
     return judge.prompt.replace("{subgoals}", goals).replace("{question}", question).replace("{steps}", said)
 
 
-def answer(pairs: Sequence[tuple[int, int]]) -> str:
+def judge_reply(pairs: Sequence[tuple[int, int]]) -> str:
     """What a judge says.
 
-    >>> answer([(0, 0), (2, 1)])
+    >>> judge_reply([(0, 0), (2, 1)])
     '{"achieved": [[1, 1], [3, 2]]}'
     """
     return json.dumps({"achieved": [[step + 1, goal + 1] for step, goal in pairs]})
 
 
-def read(reply: str, steps: int, subgoals: int) -> Pairs | None:
+def parse_reply(reply: str, steps: int, subgoals: int) -> Pairs | None:
     """The pairs that an answer names; ``None`` for one that is malformed.
 
-    >>> read('{"achieved": [[1, 1], [3, 2]]}', steps=3, subgoals=2)
+    >>> parse_reply('{"achieved": [[1, 1], [3, 2]]}', steps=3, subgoals=2)
     ((0, 0), (2, 1))
-    >>> read('{"achieved": [[4, 1]]}', steps=3, subgoals=2), read('achieved: [[1, 1]]', steps=3, subgoals=2)
-    (None, None)
+    >>> [parse_reply(reply, steps=3, subgoals=2) for reply in ('{"achieved": [[4, 1]]}', "achieved: [[1, 1]]")]
+    [None, None]
     """
     try:
         said = json.loads(reply)

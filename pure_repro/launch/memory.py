@@ -18,7 +18,7 @@ GRAPHS = 2**30  # what its CUDA graphs are planned with: nobody has measured the
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineSettings:
     """How a rank trains: what is sharded over ``ranks`` (ZeRO stage; 0 is nothing), and in which precision."""
 
     ranks: int
@@ -35,33 +35,33 @@ class Engine:
         return size // (self.ranks if self.zero_stage >= from_stage else 1)
 
 
-def weights(shape: Shape, engine: Engine) -> int:
+def weights(shape: Shape, engine: EngineSettings) -> int:
     """``b·P``, a share of it under ZeRO-3."""
     return engine.share(shape.parameters * engine.value_bytes, from_stage=3)
 
 
-def gradients(shape: Shape, engine: Engine) -> int:
+def gradients(shape: Shape, engine: EngineSettings) -> int:
     """``4·P``, a share of it from ZeRO-2 on: gradients are summed in float32. ZeRO-3 never gives them back."""
     return engine.share(shape.parameters * 4, from_stage=2)
 
 
-def bucket(shape: Shape, engine: Engine) -> int:
+def bucket(shape: Shape, engine: EngineSettings) -> int:
     """``b·min(P, 5·10⁸)``: the gradients that ranks reduce together. ZeRO-3 never gives it back."""
     return engine.value_bytes * min(shape.parameters, REDUCED_AT_ONCE) if engine.zero_stage >= 2 else 0
 
 
-def optimizer(shape: Shape, engine: Engine) -> int:
+def optimizer(shape: Shape, engine: EngineSettings) -> int:
     """Adam's two moments, ``8·P``, and ``4·P`` of master weights beside bfloat16 ones; a share from ZeRO-1 on.
 
     >>> from pure_repro.launch.shapes import KNOWN
-    >>> engine = Engine(8, 2, False, 2, True, 16384, 1024, False)
+    >>> engine = EngineSettings(8, 2, False, 2, True, 16384, 1024, False)
     >>> round(optimizer(KNOWN["Qwen/Qwen2.5-Math-7B"], engine) / 1e9, 2)  # 12 bytes × 7.616 B / 8
     11.42
     """
     return engine.share(shape.parameters * (8 if engine.value_bytes == 4 else 12), from_stage=1)
 
 
-def stepping(shape: Shape, engine: Engine) -> int:
+def stepping(shape: Shape, engine: EngineSettings) -> int:
     """What the optimizer holds for a moment while it moves the weights.
 
     ZeRO-2 ``8·P/R``, ZeRO-3 ``12·P/R`` of at most 10⁹ elements at a time, one process alone ``4·P``.
@@ -83,7 +83,7 @@ def layer_activations(shape: Shape, value_bytes: int) -> int:
     return kept + (4 * shape.hidden if value_bytes == 2 else 0)
 
 
-def activations(shape: Shape, engine: Engine) -> int:
+def activations(shape: Shape, engine: EngineSettings) -> int:
     """The most that a forward and backward pass of one micro-batch holds besides weights and gradients.
 
     Without checkpointing ``t·(L·layer + 4bh) + 12·V·t_logits``. With it the input of every layer, ``t·L·bh``, and the
@@ -118,7 +118,7 @@ def scoring(shape: Shape, tokens: int, value_bytes: int) -> int:
     return tokens * value_bytes * (3 * shape.intermediate + 6 * shape.hidden)
 
 
-def gathered(shape: Shape, engine: Engine) -> int:
+def gathered(shape: Shape, engine: EngineSettings) -> int:
     """The weights that stand whole on a rank for a moment under ZeRO-3: the largest of a layer and an embedding."""
     if engine.zero_stage < 3:
         return 0

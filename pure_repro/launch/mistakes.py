@@ -44,14 +44,14 @@ def of_validation(error: Mapping[str, Any], values: Any) -> str:
         sentence = str(error["ctx"]["error"])
         return f"{key}.{sentence}" if key else sentence
     wanted = WANTED.get(error["type"], error["msg"].replace("Input should", "must"))
-    given = "" if isinstance(error["input"], dict) else f"={shown(error['input'])}"
+    given = "" if isinstance(error["input"], dict) else f"={on_one_line(error['input'])}"
     return f"{key}{given} {wanted}"
 
 
-def shown(value: Any) -> str:
+def on_one_line(value: Any) -> str:
     """A value as a sentence shows it: on one line, and not longer than that.
 
-    >>> shown("one\\nline"), len(shown("long" * 100))
+    >>> on_one_line("one\\nline"), len(on_one_line("long" * 100))
     ('one line', 80)
     """
     text = " ".join(str(value).split())
@@ -115,7 +115,7 @@ def one_sentence(error: Exception, overrides: Sequence[str], loader: ConfigLoade
         key = match[1]
         chosen = [word for word in overrides if (group := word.partition("=")[0]) != key and choices(loader, group)]
         return no_key(key, without_hydra(loader.load_configuration(name, chosen, RunMode.RUN)))
-    return f"{(text.splitlines() or ['no reason given'])[0]} (in: {shown(' '.join(overrides))})"
+    return f"{(text.splitlines() or ['no reason given'])[0]} (in: {on_one_line(' '.join(overrides))})"
 
 
 def no_choice(group: str, choice: str, allowed: Sequence[str]) -> str:
@@ -155,7 +155,7 @@ def no_key(key: str, values: Any) -> str:
             siblings = siblings[part]
             group.append(part)
     names = [name for name in siblings if name != last]
-    hint = nearest(last, names) if group == path else nearest(key, dotted(values))
+    hint = nearest(last, names) if group == path else nearest(key, dotted_keys(values))
     return f"{key} is no key: {'.'.join(group) or 'a run'} has {', '.join(names)}{hint}"
 
 
@@ -165,15 +165,15 @@ def nearest(word: str, allowed: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+def dotted_keys(values: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Every key of nested mappings, groups included.
 
-    >>> dotted({"seed": 1, "credit": {"gamma": 1.0}})
+    >>> dotted_keys({"seed": 1, "credit": {"gamma": 1.0}})
     ['seed', 'credit', 'credit.gamma']
     """
     keys: list[str] = []
     for name, value in values.items():
         keys.append(f"{prefix}{name}")
         if isinstance(value, dict):
-            keys += dotted(value, f"{prefix}{name}.")
+            keys += dotted_keys(value, f"{prefix}{name}.")
     return keys

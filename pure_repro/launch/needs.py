@@ -14,7 +14,7 @@ from pure_repro.config import (
 )
 from pure_repro.launch import memory
 from pure_repro.launch.machine import GIB, Machine
-from pure_repro.launch.memory import Engine, Memory
+from pure_repro.launch.memory import EngineSettings, Memory
 from pure_repro.launch.plan import uses_prm
 from pure_repro.launch.shapes import Shape, shape_of
 
@@ -23,17 +23,17 @@ PROCESS = 3 * GIB  # of a rank in main memory: Python, PyTorch and the CUDA cont
 
 
 @dataclass(frozen=True)
-class Models:
+class ModelShapes:
     """The sizes of what a run holds: the policy, and the reward model that it reads, if it reads one."""
 
     policy: Shape
     prm: Shape | None
 
 
-def models_of(config: Config) -> Models:
+def model_shapes(config: Config) -> ModelShapes:
     """Raises ``ConfigError`` where the sizes of one cannot be known."""
     assert isinstance(config.model, Pretrained)
-    return Models(shape_of(config.model.path, config.model.revision), prm_shape(config))
+    return ModelShapes(shape_of(config.model.path, config.model.revision), prm_shape(config))
 
 
 def prm_shape(config: Config) -> Shape | None:
@@ -43,13 +43,13 @@ def prm_shape(config: Config) -> Shape | None:
     return shape_of(config.prm.path, config.prm.revision)
 
 
-def engine_of(config: Config, policy: Shape) -> Engine:
+def engine_of(config: Config, policy: Shape) -> EngineSettings:
     """How a rank of the run trains, on a device that computes in bfloat16."""
     train, zero = config.train, config.train.deepspeed
     sampled = -(-train.prompts_per_step * train.samples_per_prompt // config.launch.ranks) * longest(config)
     tokens = min(train.tokens_per_microbatch, sampled)
     logit_tokens = max(LOGITS_AT_ONCE // policy.vocabulary, 1) if train.chunked_logprobs else tokens
-    return Engine(
+    return EngineSettings(
         ranks=config.launch.ranks,
         zero_stage=zero.stage if zero else 0,
         offload_optimizer=zero is not None and zero.offload_optimizer,
@@ -72,7 +72,7 @@ def longest(config: Config) -> int:
     return (config.rollout.max_prompt_tokens or 0) + config.rollout.max_new_tokens
 
 
-def memory_of(config: Config, models: Models, machine: Machine) -> Memory:
+def memory_of(config: Config, models: ModelShapes, machine: Machine) -> Memory:
     """One rank's memory.
 
     Every response that the rank samples at a time is in its cache at full length, the worst case. An engine of vLLM
@@ -164,7 +164,7 @@ def disk_of(config: Config, policy: Shape) -> int:
     return 2 * state + 2 * kept * policy.parameters
 
 
-def host_of(config: Config, models: Models, local_ranks: int) -> int:
+def host_of(config: Config, models: ModelShapes, local_ranks: int) -> int:
     """Main memory of the ranks of one machine: what each loads while it opens, and what waits there for its phase."""
     assert isinstance(config.model, Pretrained)
     policy, engine = models.policy, engine_of(config, models.policy)

@@ -17,16 +17,16 @@ from pure_repro.launch.compose import composed
 from pure_repro.launch.machine import GIB, LEAST_DRIVER, Machine, cuda_of_the_wheels, planned, this_machine
 from pure_repro.launch.memory import Memory
 from pure_repro.launch.needs import (
-    Models,
+    ModelShapes,
     beyond_positions,
     disk_of,
     host_of,
     least_share,
     memory_of,
-    models_of,
+    model_shapes,
 )
 
-Values = Mapping[str, Mapping[str, Any]]  # group → key → value
+GroupValues = Mapping[str, Mapping[str, Any]]  # group → key → value
 AT_ONCE = 3  # keys that a remedy changes at most
 
 
@@ -44,7 +44,7 @@ class Preflight:
     """What a run needs beside what a machine has."""
 
     config: Config
-    models: Models
+    models: ModelShapes
     machine: Machine
 
     @property
@@ -111,7 +111,7 @@ class Preflight:
                 f"this machine has {machine.driver}: bring the driver up to date, or install a build for an older CUDA"
             )
 
-    def changed(self, values: Values) -> "Preflight":
+    def changed(self, values: GroupValues) -> "Preflight":
         """The same with other keys."""
         config = self.config
         for group, keys in values.items():
@@ -142,28 +142,28 @@ class Preflight:
         return " ".join(words) if not any(run.shortages()) else None
 
 
-Change = Callable[[Preflight], tuple[str, Values] | None]  # the words for it, or nothing where it would change nothing
+Change = Callable[[Preflight], tuple[str, GroupValues] | None]  # its words; nothing where nothing would change
 
 
-def checkpointing(run: Preflight) -> tuple[str, Values] | None:
+def checkpointing(run: Preflight) -> tuple[str, GroupValues] | None:
     """Activations of a layer are computed again."""
     values = {"train": {"gradient_checkpointing": True}}
     return None if run.config.train.gradient_checkpointing else ("train.gradient_checkpointing=true", values)
 
 
-def offload(run: Preflight) -> tuple[str, Values] | None:
+def offload(run: Preflight) -> tuple[str, GroupValues] | None:
     """Frozen models wait in main memory."""
     values = {"train": {"offload": "cpu"}}
     return None if run.config.train.offload == "cpu" or not run.machine.gpus else ("train.offload=cpu", values)
 
 
-def smaller_microbatch(run: Preflight) -> tuple[str, Values] | None:
+def smaller_microbatch(run: Preflight) -> tuple[str, GroupValues] | None:
     """Half the tokens at a time."""
     tokens = run.config.train.tokens_per_microbatch // 2
     return f"train.tokens_per_microbatch={tokens}", {"train": {"tokens_per_microbatch": tokens}}
 
 
-def adapter(run: Preflight) -> tuple[str, Values] | None:
+def adapter(run: Preflight) -> tuple[str, GroupValues] | None:
     """A low-rank adapter learns in the place of the weights."""
     model = run.config.model
     if run.config.train.deepspeed or not isinstance(model, Pretrained) or model.adapter:
@@ -171,7 +171,7 @@ def adapter(run: Preflight) -> tuple[str, Values] | None:
     return "'model.adapter={rank: 32, alpha: 64}'", {"model": {"adapter": Adapter(rank=32, alpha=64)}}
 
 
-def shard_weights(run: Preflight) -> tuple[str, Values] | None:
+def shard_weights(run: Preflight) -> tuple[str, GroupValues] | None:
     """From ZeRO-2 to ZeRO-3."""
     zero = run.config.train.deepspeed
     if zero is None or zero.stage != 2:
@@ -179,7 +179,7 @@ def shard_weights(run: Preflight) -> tuple[str, Values] | None:
     return "train=deepspeed_zero3", {"train": {"deepspeed": zero.model_copy(update={"stage": 3})}}
 
 
-def offload_optimizer(run: Preflight) -> tuple[str, Values] | None:
+def offload_optimizer(run: Preflight) -> tuple[str, GroupValues] | None:
     """The optimizer's state in main memory."""
     zero = run.config.train.deepspeed
     if zero is None or zero.stage == 0 or zero.offload_optimizer or not run.machine.gpus:
@@ -188,7 +188,7 @@ def offload_optimizer(run: Preflight) -> tuple[str, Values] | None:
     return "train.deepspeed.offload_optimizer=true", values
 
 
-def engine_share(run: Preflight) -> tuple[str, Values] | None:
+def engine_share(run: Preflight) -> tuple[str, GroupValues] | None:
     """What the others leave to an engine of vLLM, if it starts with that; at least what it starts with."""
     rollout, size = run.config.rollout, run.machine.gpu_bytes
     if not isinstance(rollout, VllmRollout) or not run.machine.gpus:
@@ -202,14 +202,14 @@ def engine_share(run: Preflight) -> tuple[str, Values] | None:
     return f"rollout.gpu_memory={share}", {"rollout": {"gpu_memory": share}}
 
 
-def shorter_responses(run: Preflight) -> tuple[str, Values] | None:
+def shorter_responses(run: Preflight) -> tuple[str, GroupValues] | None:
     """Half the response limit."""
     rollout = run.config.rollout
     length = rollout.max_new_tokens // 2
     return f"rollout.max_new_tokens={length}", {"rollout": {"max_new_tokens": length}}
 
 
-def more_machines(run: Preflight) -> tuple[str, Values] | None:
+def more_machines(run: Preflight) -> tuple[str, GroupValues] | None:
     """Twice as many."""
     launch = run.config.launch
     if not isinstance(launch, Torchrun):
@@ -251,7 +251,7 @@ def require_fit(run: Preflight | None) -> None:
         raise ConfigError(reason)
 
 
-def report(run: Preflight) -> str:
+def preflight_text(run: Preflight) -> str:
     """Machine, phases and components as text, and what is said of positions."""
     made, launch = run.memory, run.config.launch
     groups = f"{launch.ranks} rank{'s' * (launch.ranks > 1)}" + f" on {launch.ranks // run.local_ranks} machines" * (
@@ -277,7 +277,7 @@ def preflight(config: Config, machine: Machine) -> Preflight | None:
 
     Raises ``ConfigError`` where the sizes of a model cannot be known.
     """
-    return Preflight(config, models_of(config), machine) if isinstance(config.model, Pretrained) else None
+    return Preflight(config, model_shapes(config), machine) if isinstance(config.model, Pretrained) else None
 
 
 def main(words: list[str]) -> int:
@@ -298,7 +298,7 @@ def main(words: list[str]) -> int:
     if run is None:
         print(f"model={config.model.name} is made here and fits wherever Python does")
         return 0
-    print(report(run))
+    print(preflight_text(run))
     if reason := refusal(run):
         print(f"pure-repro: {reason}", file=sys.stderr)
         return 2

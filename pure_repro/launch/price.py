@@ -22,7 +22,7 @@ from pure_repro.launch.shapes import Shape
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenCounts:
     """Tokens of a whole cell."""
 
     sampled: int | float  # responses
@@ -30,7 +30,7 @@ class Tokens:
     checked: int | float  # responses of validation and of the final score
 
 
-def tokens_of(config: Config, prompt: int, response: int) -> Tokens:
+def tokens_of(config: Config, prompt: int, response: int) -> TokenCounts:
     """``steps × prompts × samples × (prompt + response)``, and what validation and score sample.
 
     Validation asks every problem five times (one greedy answer, four sampled ones) before the first step and every
@@ -46,7 +46,7 @@ def tokens_of(config: Config, prompt: int, response: int) -> Tokens:
     small, other = config.score.samples_of_small_sets, config.score.samples
     scored = sum(n * (1 + (small if n < config.score.small_set else other)) for n in problems)
     checkpoints = len(config.score.checkpoints) if responses else 1
-    return Tokens(
+    return TokenCounts(
         sampled=responses * length,
         read=responses * (prompt + length),
         checked=validated * length + checkpoints * scored * min(response, config.score.max_new_tokens),
@@ -54,7 +54,7 @@ def tokens_of(config: Config, prompt: int, response: int) -> Tokens:
 
 
 def operations(
-    config: Config, tokens: Tokens, policy: Shape, prm: Shape | None, checkpointing: bool
+    config: Config, tokens: TokenCounts, policy: Shape, prm: Shape | None, checkpointing: bool
 ) -> dict[str, float]:
     """Floating-point operations by phase; M matrix parameters, a token costs ``2M`` forward and ``4M`` backward.
 
@@ -92,12 +92,12 @@ def gpu_hours(
 
 
 @dataclass(frozen=True)
-class Cell:
+class PricedCell:
     """One cell of the table and its price."""
 
     name: str
     preflight: Preflight
-    tokens: Tokens
+    tokens: TokenCounts
     operations: dict[str, float]
     hours: int | float
     disk: int
@@ -110,7 +110,7 @@ def machine_of(scale: dict[str, Any]) -> Machine:
     return Machine(hardware["gpus"], size, hardware["name"], None, float("inf"), float("inf"), hardware["usable"])
 
 
-def priced(name: str, words: list[str], scale: dict[str, Any]) -> Cell:
+def priced(name: str, words: list[str], scale: dict[str, Any]) -> PricedCell:
     """The price of a run; raises ``ConfigError`` where it does not compose or its sizes are not known."""
     config = composed(words)
     run = preflight(config, machine_of(scale))
@@ -119,10 +119,10 @@ def priced(name: str, words: list[str], scale: dict[str, Any]) -> Cell:
     tokens = tokens_of(config, given["prompt_tokens"], given["response_tokens"])
     work = operations(config, tokens, run.models.policy, run.models.prm, config.train.gradient_checkpointing)
     hours = gpu_hours(work, scale["hardware"]["teraflops"], given, given["idle"])
-    return Cell(name, run, tokens, work, hours, disk_of(config, run.models.policy))
+    return PricedCell(name, run, tokens, work, hours, disk_of(config, run.models.policy))
 
 
-def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:
+def price_text(cells: list[PricedCell], anchor: PricedCell, scale: dict[str, Any]) -> str:
     """The plan as text: cells, memory, what does not fit, disk, tokens, hours, assumptions."""
     hardware, given = scale["hardware"], scale["assumptions"]
     machine = machine_of(scale)
@@ -164,12 +164,12 @@ def report(cells: list[Cell], anchor: Cell, scale: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def runs_of(cells: list[Cell]) -> list[Preflight]:
+def runs_of(cells: list[PricedCell]) -> list[Preflight]:
     """The preflights of some cells."""
     return [cell.preflight for cell in cells]
 
 
-def too_large(cells: list[Cell]) -> list[str]:
+def too_large(cells: list[PricedCell]) -> list[str]:
     """A sentence for every cell that does not fit, with the keys that would make it fit."""
     lines = [f"{cell.name}: {reason}" for cell in cells if (reason := refusal(cell.preflight))]
     return lines or ["Every cell fits."]
@@ -202,7 +202,7 @@ def main(words: list[str]) -> int:
     except ConfigError as error:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
-    print(report(cells, anchor, scale))
+    print(price_text(cells, anchor, scale))
     return 0
 
 

@@ -5,7 +5,7 @@ import json
 from pure_repro.config import Config
 from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
 from pure_repro.launch.plan import StageRun
-from pure_repro.launch.preflight import Preflight, report
+from pure_repro.launch.preflight import Preflight, preflight_text
 
 
 def announce(config: Config, stages: dict[str, StageRun], fit: Preflight | None) -> None:
@@ -21,10 +21,10 @@ def announce(config: Config, stages: dict[str, StageRun], fit: Preflight | None)
             f"About {total:.1f} minutes on one core and {PEAK_GIGABYTES:.1f} GB of memory (on the reference machine)."
         )
     if fit is not None and not all(stage.finished for stage in stages.values()):
-        print(report(fit))
+        print(preflight_text(fit))
 
 
-def conclude(config: Config, stages: dict[str, StageRun]) -> None:
+def print_results(config: Config, stages: dict[str, StageRun]) -> None:
     """Print the scores and where everything is."""
     if "score" in stages:
         rows = json.loads((stages["score"].folder / "table.json").read_text())["rows"]

@@ -7,7 +7,7 @@ from pure_repro.launch.failure import Failure
 from pure_repro.launch.machine import this_machine
 from pure_repro.launch.plan import StageRun, plan
 from pure_repro.launch.preflight import preflight, require_fit
-from pure_repro.launch.report import announce, conclude
+from pure_repro.launch.report import announce, print_results
 from pure_repro.track.follow import tracked
 
 
@@ -40,4 +40,4 @@ def run(config: Config, stages: dict[str, StageRun]) -> None:
             from pure_repro.launch.group import run_group
 
             run_group(config, stages, config.launch)
-    conclude(config, stages)
+    print_results(config, stages)

@@ -28,7 +28,7 @@ from pure_repro.judge.judges import JudgeSilent
 from pure_repro.launch.failure import Failure, first_line
 from pure_repro.launch.outputs import outputs, require_as_left
 from pure_repro.launch.plan import StageRun, uses_prm
-from pure_repro.launch.weights import folder_of, in_words, name_of
+from pure_repro.launch.weights import folder_of, weights_in_words, weights_name
 from pure_repro.models.checkpoint import BrokenState, OtherRanks, drop_state
 from pure_repro.models.finite import NotFinite
 from pure_repro.models.ranks import ALONE, Ranks
@@ -100,7 +100,7 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ra
         if ranks.agree(run.finished):
             return
         if ranks.first:
-            make(run, config, folders, ranks)
+            make_stage(run, config, folders, ranks)
         elif run.stage in SHARED:
             work(run.stage)(config, folders, run.folder, ranks)
         if not ranks.first:
@@ -114,7 +114,7 @@ def wait_for(run: StageRun) -> None:
         time.sleep(LOOK_EVERY)
 
 
-def make(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
+def make_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
     """Do a stage's work between its configuration, written first, and its manifest, written last."""
     (run.folder / "config.yaml").write_text(
         yaml.safe_dump({"stage": run.stage, "inputs": run.inputs, **run.made_of}, sort_keys=False)
@@ -195,7 +195,7 @@ def _train(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) ->
 def _score(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) -> None:
     from pure_repro.score.run import score
 
-    checkpoints, names = scored(config, folders)
+    checkpoints, names = checkpoints_to_score(config, folders)
     score(chatting(config, next(iter(checkpoints.values()))), checkpoints, names, out, ranks)
 
 
@@ -218,7 +218,7 @@ def chatting(config: Config, folder: Path) -> Config:
     return config.model_copy(update={"data": data, "score": score})
 
 
-def scored(config: Config, folders: dict[str, Path]) -> tuple[dict[str, Path], dict[str, str]]:
+def checkpoints_to_score(config: Config, folders: dict[str, Path]) -> tuple[dict[str, Path], dict[str, str]]:
     """The checkpoints to be scored, by name: where each lies, and what it is in words.
 
     Only what stage ``base`` has made is called base.
@@ -229,8 +229,8 @@ def scored(config: Config, folders: dict[str, Path]) -> tuple[dict[str, Path], d
         return {name: training / name for name in names}, {name: f"train/{training.name}/{name}" for name in names}
     start = start_of(config, folders)
     if isinstance(config.model, Pretrained):
-        name = name_of(config.model)
-        return {name: start}, {name: in_words(config.model)}
+        name = weights_name(config.model)
+        return {name: start}, {name: weights_in_words(config.model)}
     return {"base": start}, {"base": f"base/{folders['base'].name}"}
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pure_repro.track.manifest import locked, write_json
 
-Status = Literal["waiting", "running", "done", "failed", "refused", "stopped"]
+JobStatus = Literal["waiting", "running", "done", "failed", "refused", "stopped"]
 
 SETTINGS = ("store=", "track", "sweep.", "launch", "hydra")  # where and how: the same sweep elsewhere is the same sweep
 
@@ -26,7 +26,7 @@ class Job:
     number: int  # from 1
     combination: dict[str, str]  # key that varies → its value here
     words: list[str]  # everything that was composed
-    status: Status = "waiting"
+    status: JobStatus = "waiting"
     stages: dict[str, str] = field(default_factory=dict)  # stage → address, in their order
     value: float | None = None  # of the figure sweep.optimise
     reason: str = ""  # why it failed or was refused
@@ -42,7 +42,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepState:
     """A sweep: ``-m`` and its words. ``store`` is the way from the sweep's folder to that of the stages."""
 
     name: str
@@ -62,32 +62,32 @@ class Sweep:
         return {stage: Path(os.path.normpath(folder / self.store / stage / a)) for stage, a in job.stages.items()}
 
 
-def identity(words: Sequence[str]) -> list[str]:
+def identity_words(words: Sequence[str]) -> list[str]:
     """The words that say what is computed, without those that say where and how.
 
-    >>> identity(["credit=min,sum", "store=/tmp/store", "track=none", "hydra/launcher=joblib"])
+    >>> identity_words(["credit=min,sum", "store=/tmp/store", "track=none", "hydra/launcher=joblib"])
     ['credit=min,sum']
     """
     return [word for word in words if not word.lstrip("+~").startswith(SETTINGS)]
 
 
-def name_of(words: Sequence[str], varies: Sequence[str]) -> str:
+def sweep_name(words: Sequence[str], varies: Sequence[str]) -> str:
     """A sweep's name: what varies, and a digest of its words, so that the same words are the same sweep.
 
-    >>> name_of(["credit=min,sum", "train.learning_rate=1e-4,3e-4"], ["credit", "train.learning_rate"])
+    >>> sweep_name(["credit=min,sum", "train.learning_rate=1e-4,3e-4"], ["credit", "train.learning_rate"])
     'credit_learning_rate-f9978d'
     """
-    digest = hashlib.sha256(json.dumps(identity(words)).encode()).hexdigest()[:6]
+    digest = hashlib.sha256(json.dumps(identity_words(words)).encode()).hexdigest()[:6]
     return "-".join(["_".join(key.lstrip("+").split(".")[-1] for key in varies)[:60].strip("_") or "run", digest])
 
 
-def read_sweep(folder: Path) -> Sweep:
+def read_sweep(folder: Path) -> SweepState:
     """The record of a sweep."""
     values = json.loads((folder / "sweep.json").read_text())
-    return Sweep(**values | {"jobs": tuple(Job(**job) for job in values["jobs"])})
+    return SweepState(**values | {"jobs": tuple(Job(**job) for job in values["jobs"])})
 
 
-def write_sweep(folder: Path, sweep: Sweep) -> None:
+def write_sweep(folder: Path, sweep: SweepState) -> None:
     """Write the record, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "sweep.json", asdict(sweep))

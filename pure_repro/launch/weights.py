@@ -43,18 +43,18 @@ def folder_identity(path: str, key: str) -> str:
     return hashlib.sha256("".join(f"{file.name} {file_digest(file)}\n" for file in files).encode()).hexdigest()[:16]
 
 
-def name_of(model: Weights) -> str:
+def weights_name(model: Weights) -> str:
     """What a table calls the weights: the last part of hub id or folder, in letters that every tracker takes.
 
     >>> from pure_repro.config import Pretrained
-    >>> name_of(Pretrained(name="hub", kind="pretrained", path="Qwen/Qwen2.5-Math-1.5B", revision="a", context=4096,
-    ...                    dtype="bfloat16", stop=None, adapter=None))
+    >>> weights_name(Pretrained(name="hub", kind="pretrained", path="Qwen/Qwen2.5-Math-1.5B", revision="a",
+    ...                         context=4096, dtype="bfloat16", stop=None, adapter=None))
     'Qwen2.5-Math-1.5B'
     """
     return re.sub(r"[^\w.-]", "_", Path(model.path).resolve().name)
 
 
-def in_words(model: Weights) -> str:
+def weights_in_words(model: Weights) -> str:
     """The weights for a reader who wants to find them: hub id and revision, or folder and digest."""
     found = identity(model, "model")
     return f"{model.path}, {found}" if Path(model.path).is_dir() else found

@@ -44,9 +44,9 @@ def macro_gae(
     action = numbered(last, mask, last_alone=released_last_alone)
     weights = value_weights(value, action, mask)
     size = int(action.max()) + 1
-    earned = joined(rewards * weights if released_reward else rewards.masked_fill(~mask, 0), action, size)
-    there = joined(mask.to(values.dtype), action, size) > 0
-    estimates = gae(earned, joined(values * weights, action, size), there, gamma=gamma, lam=lam)
+    earned = sum_by_action(rewards * weights if released_reward else rewards.masked_fill(~mask, 0), action, size)
+    there = sum_by_action(mask.to(values.dtype), action, size) > 0
+    estimates = gae(earned, sum_by_action(values * weights, action, size), there, gamma=gamma, lam=lam)
     advantages, returns = (each.gather(1, action).masked_fill(~mask, 0) for each in estimates)
     return advantages, returns
 
@@ -83,7 +83,7 @@ def value_weights(
     tensor([[0.1200, 0.1600, 0.2400, 0.4800]])
     """
     size = int(action.max()) + 1
-    length = joined(mask.float(), action, size).gather(1, action)
+    length = sum_by_action(mask.float(), action, size).gather(1, action)
     first = torch.full((len(mask), size), mask.shape[1]).scatter_reduce(
         1, action, torch.arange(mask.shape[1]).expand_as(action), "amin"
     )
@@ -98,15 +98,15 @@ def value_weights(
         case _:
             raw = 1 / (i + 1)
     raw = raw.masked_fill(~mask, 0)
-    return raw / joined(raw, action, size).gather(1, action)
+    return raw / sum_by_action(raw, action, size).gather(1, action)
 
 
-def joined(
+def sum_by_action(
     tokens: Float[Tensor, "batch token"], action: Int[Tensor, "batch token"], size: int
 ) -> Float[Tensor, "batch action"]:
     """The sum over the tokens of each macro action.
 
-    >>> joined(torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[0, 0, 1]]), 2)
+    >>> sum_by_action(torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[0, 0, 1]]), 2)
     tensor([[3., 4.]])
     """
     return torch.zeros(len(tokens), size, dtype=tokens.dtype).scatter_add(1, action, tokens)

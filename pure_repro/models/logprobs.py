@@ -14,7 +14,7 @@ from pure_repro.models.precision import autocast
 from pure_repro.objective.entropy import entropy
 from pure_repro.types import Rollouts
 
-Reading = Callable[..., tuple[Tensor, ...]]  # (ids, position, attention, last=…) → what was read, each (row, last)
+ForwardPass = Callable[..., tuple[Tensor, ...]]  # (ids, position, attention, last=…) → what was read, each (row, last)
 
 
 def token_logprobs(
@@ -28,7 +28,7 @@ def token_logprobs(
 
 
 def before_tokens(
-    read: Reading, rollouts: Rollouts, rows: Int[Tensor, " row"], device: torch.device, *, packing: bool
+    read: ForwardPass, rollouts: Rollouts, rows: Int[Tensor, " row"], device: torch.device, *, packing: bool
 ) -> tuple[Tensor, ...]:
     """What ``read`` finds in the slot before every response token of some rows, cut to the longest of them.
 

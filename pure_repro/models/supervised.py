@@ -14,12 +14,12 @@ from pure_repro.models.precision import autocast
 
 IGNORE = -100  # the label that cross-entropy leaves out
 Example = dict[str, list[int]]
-Batch = dict[str, Tensor]
+Minibatch = dict[str, Tensor]
 
 
 def length_sorted_batches(
     examples: Sequence[Example], batch_size: int, pad: dict[str, int], seed: int
-) -> Iterator[Batch]:
+) -> Iterator[Minibatch]:
     """Batches of similar length in random order: little padding, and every example once.
 
     >>> examples = [{"input_ids": [1] * n} for n in (5, 1, 4, 2)]
@@ -43,7 +43,7 @@ def fit(
     model: PreTrainedModel,
     examples: Sequence[Example],
     pad: dict[str, int],
-    loss: Callable[[Batch], Tensor],
+    loss: Callable[[Minibatch], Tensor],
     plan: Fit,
     *,
     seed: int,

@@ -21,10 +21,10 @@ NAME = "varlen"
 HALF = (torch.bfloat16, torch.float16)
 
 
-def bounds(position: Int[Tensor, "one slot"]) -> list[int]:
+def row_bounds(position: Int[Tensor, "one slot"]) -> list[int]:
     """Where packed rows begin, by their positions, and where the last one ends.
 
-    >>> bounds(torch.tensor([[0, 1, 2, 0, 1, 0]]))
+    >>> row_bounds(torch.tensor([[0, 1, 2, 0, 1, 0]]))
     [0, 3, 5, 6]
     """
     return [*(position[0] == 0).nonzero().squeeze(1).tolist(), position.shape[1]]
@@ -43,7 +43,7 @@ def attend(
     """Causal attention as transformers asks for it; packed rows, one row of several with no mask, each by itself."""
     position, edges = how.get("position_ids"), [0]
     if attention_mask is None and len(query) == 1 and query.shape[2] == key.shape[2] and position is not None:
-        edges = bounds(position)
+        edges = row_bounds(position)
     if len(edges) < 3:  # a row, or several of equal length
         made, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **how)
         return made, None

@@ -35,9 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "examine":
             examine_by(options.words)
         else:
-            from pure_repro.examine.compare import compare, in_words
+            from pure_repro.examine.compare import compare_prms, prm_comparison_markdown
 
-            print(in_words(compare(options.first, options.second, options.measure, options.threshold)))
+            print(
+                prm_comparison_markdown(compare_prms(options.first, options.second, options.measure, options.threshold))
+            )
     except ConfigError as error:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2

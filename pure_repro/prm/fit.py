@@ -19,8 +19,8 @@ from pure_repro.config import Config, Embedded, EmbeddedPrm
 from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.world import draw_problems
 from pure_repro.models.policy import load_policy
-from pure_repro.models.supervised import IGNORE, Batch, Example, fit
-from pure_repro.prm.gate import examine, in_words
+from pure_repro.models.supervised import IGNORE, Example, Minibatch, fit
+from pure_repro.prm.gate import examine_prm, gate_in_words
 from pure_repro.prm.labels import world_examples
 from pure_repro.prm.replay import save_replay
 from pure_repro.rollout.hf import SamplingPlan, generate
@@ -38,19 +38,19 @@ def fit_prm(config: Config, base_folder: Path, out: Path) -> None:
     examples = training_examples(config, base, tokenizer, seen)
     prm = token_classifier(base, config.prm.extra_layers, config.seed)
     losses = fit_in_two_stages(prm, tokenizer, examples, config.prm, config.seed)
-    report = examine(prm, base, tokenizer, unseen, config)
+    report = examine_prm(prm, base, tokenizer, unseen, config)
     refits = 0
     while not report["passed"] and refits < config.prm.refits:
         refits += 1
         losses += fit_whole(prm, tokenizer, examples, config.prm, seed=config.seed + 1 + refits)
-        report = examine(prm, base, tokenizer, unseen, config)
+        report = examine_prm(prm, base, tokenizer, unseen, config)
 
     prm.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     save_replay(examples, out / "model", config.seed)
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
     (out / "gate.json").write_text(json.dumps(report | {"refits": refits}, indent=2))
-    print(in_words(report))
+    print(gate_in_words(report))
 
 
 def token_classifier(base: PreTrainedModel, extra_layers: int, seed: int) -> Qwen2ForTokenClassification:
@@ -94,17 +94,17 @@ def training_examples(
     responses = [(question, ids) for (question, _), ids in zip(told, written, strict=True)]
     separator = tokenizer.get_vocab()["\n\n"]
     broken = [
-        (question, broken_off(ids, separator, rng)) for question, ids in rng.sample(responses, prm.broken_examples)
+        (question, cut_inside_step(ids, separator, rng)) for question, ids in rng.sample(responses, prm.broken_examples)
     ]
     return world_examples(
         tokenizer, data.prompt, data.modulus, responses + own + broken, prm.negatives, config.reward.judges
     )
 
 
-def broken_off(ids: list[int], separator: int, rng: random.Random) -> list[int]:
+def cut_inside_step(ids: list[int], separator: int, rng: random.Random) -> list[int]:
     """The response, ended inside one of its steps; a response of one-token steps is left as it is.
 
-    >>> broken_off([5, 6, 7, 9, 4], separator=9, rng=random.Random(0)) in ([5], [5, 6])
+    >>> cut_inside_step([5, 6, 7, 9, 4], separator=9, rng=random.Random(0)) in ([5], [5, 6])
     True
     """
     inside = [i for i in range(1, len(ids)) if separator not in (ids[i - 1], ids[i])]
@@ -157,10 +157,10 @@ def padding(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     return {"input_ids": int(tokenizer.pad_token_id), "attention_mask": 0, **ignored}
 
 
-def joint_loss(prm: Qwen2ForTokenClassification, plan: EmbeddedPrm) -> Callable[[Batch], Tensor]:
+def joint_loss(prm: Qwen2ForTokenClassification, plan: EmbeddedPrm) -> Callable[[Minibatch], Tensor]:
     """``CE(step) + token_weight·CE(token) + language_weight·CE(next token)`` of a batch."""
 
-    def loss(batch: Batch) -> Tensor:
+    def loss(batch: Minibatch) -> Tensor:
         hidden = prm.model(
             input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
         ).last_hidden_state

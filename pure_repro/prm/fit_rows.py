@@ -15,7 +15,7 @@ from pure_repro.data.files import Rows, file_rows, text_in
 from pure_repro.models.load import load_model, load_tokenizer, require_words
 from pure_repro.models.precision import autocast
 from pure_repro.models.ranks import placed
-from pure_repro.models.supervised import IGNORE, Batch, Example, fit
+from pure_repro.models.supervised import IGNORE, Example, Minibatch, fit
 from pure_repro.prm.fit import mean_cross_entropy
 from pure_repro.prm.gate import against_labels
 from pure_repro.prm.labels import prm800k_example, verdicts_of
@@ -46,7 +46,7 @@ def fit_rows(config: Config, start: Path, out: Path) -> None:
             raise ConfigError(f"prm.max_tokens={plan.max_tokens} cuts off every label of {len(some)} rows: take more")
     pad = {"input_ids": tokenizer.pad_token_id, **PAD}
 
-    def loss(batch: Batch) -> Tensor:
+    def loss(batch: Minibatch) -> Tensor:
         logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         return mean_cross_entropy(logits.float(), batch["labels"])
 
@@ -55,7 +55,7 @@ def fit_rows(config: Config, start: Path, out: Path) -> None:
     model.base_model.requires_grad_(True)
     losses += fit(model, seen, pad, loss, plan.full_fit, seed=config.seed + 1, label="prm")
 
-    report = examined(model, unseen, plan.gate)
+    report = examine_rows(model, unseen, plan.gate)
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     save_replay(seen, out / "model", config.seed)
@@ -109,7 +109,7 @@ def cut(example: Example, max_tokens: int) -> Example:
 
 
 @torch.no_grad()
-def examined(model: PreTrainedModel, examples: Sequence[Example], gate: Gate) -> dict:
+def examine_rows(model: PreTrainedModel, examples: Sequence[Example], gate: Gate) -> dict:
     """Share of wrong steps found and of right steps called wrong, over held-out rows; a score below 0 says wrong."""
     scores, right = [], []
     for example in examples:

@@ -26,7 +26,7 @@ from pure_repro.types import Problem, Rollouts
 PROBE_PROBLEMS = 40
 
 
-def examine(
+def examine_prm(
     prm: PreTrainedModel,
     base: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -67,13 +67,13 @@ def examine(
     return {
         **against_labels(all_scores, all_right, config.prm.gate),
         "by_kind": {k: {"found": found[k] / seen[k], "count": seen[k]} for k in sorted(seen) if k},
-        "probes": probe(prm, tokenizer, problems[:PROBE_PROBLEMS], config),
+        "probes": probe_prm(prm, tokenizer, problems[:PROBE_PROBLEMS], config),
     }
 
 
 def against_labels(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"], gate: Gate) -> dict[str, Any]:
     """How scores of steps agree with what the steps are, and whether that passes the gate."""
-    found = agreement(scores, right)
+    found = sign_agreement(scores, right)
     return {
         "passed": found["bad_found"] >= gate.min_bad_found and found["false_alarms"] <= gate.max_false_alarms,
         **found,
@@ -81,10 +81,10 @@ def against_labels(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"],
     }
 
 
-def agreement(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"]) -> dict[str, float]:
+def sign_agreement(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"]) -> dict[str, float]:
     """Steps that the sign of the score judges rightly, bad ones it finds, right ones it calls bad; shares.
 
-    >>> agreement(torch.tensor([0.5, -0.5, 0.5, -0.5]), torch.tensor([True, True, False, False]))
+    >>> sign_agreement(torch.tensor([0.5, -0.5, 0.5, -0.5]), torch.tensor([True, True, False, False]))
     {'accuracy': 0.5, 'bad_found': 0.5, 'false_alarms': 0.5}
     """
     counts = np.array([step_counts(scores.tolist(), right.tolist(), threshold=0.0)], float)
@@ -94,16 +94,18 @@ def agreement(scores: Float[Tensor, " step"], right: Bool[Tensor, " step"]) -> d
 def step_agreement(
     problems: Sequence[Problem], texts: Sequence[list[str]], scores: Float[Tensor, "batch step"], modulus: int
 ) -> dict[str, float]:
-    """``agreement`` of step scores with the exact checker, over all steps of the responses that can be judged.
+    """``sign_agreement`` of step scores with the exact checker, over all steps of the responses that can be judged.
 
     ``texts`` are those of the steps that were scored.
     """
     judgements = [judgeable(check(p.question, steps, modulus)) for p, steps in zip(problems, texts, strict=True)]
     scored = [row[: len(said)] for row, said in zip(scores, judgements, strict=True)]
-    return agreement(torch.cat(scored), torch.tensor([judgement.right for said in judgements for judgement in said]))
+    return sign_agreement(
+        torch.cat(scored), torch.tensor([judgement.right for said in judgements for judgement in said])
+    )
 
 
-def probe(
+def probe_prm(
     prm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, problems: list[Problem], config: Config
 ) -> dict[str, float]:
     """Mean lowest step score of answers that a policy may find worth giving."""
@@ -149,11 +151,11 @@ def as_rollouts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], response
     )
 
 
-def in_words(report: dict) -> str:
+def gate_in_words(report: dict) -> str:
     """The examination in two lines, as it is printed before any reinforcement.
 
-    >>> print(in_words({"passed": True, "accuracy": 0.98, "bad_found": 0.95, "false_alarms": 0.002,
-    ...                 "calibration_error": 0.01, "probes": {"empty": -1.0, "wait": 1.0}}))
+    >>> print(gate_in_words({"passed": True, "accuracy": 0.98, "bad_found": 0.95, "false_alarms": 0.002,
+    ...                      "calibration_error": 0.01, "probes": {"empty": -1.0, "wait": 1.0}}))
     reward model passed: 98.0 % of steps judged right, 95.0 % of bad steps found, 0.2 % false alarms, off by 0.010
     worst step score of answers that say nothing: empty -1.00, wait +1.00
     """

@@ -72,7 +72,7 @@ class Generative:
         found: list[float | None] = []
         for row in range(len(prompts)):
             of_step = said[row * critique.samples : (row + 1) * critique.samples]
-            score, malformed = verdict(of_step, self.plan.words)
+            score, malformed = critique_score(of_step, self.plan.words)
             self.counts["malformed"] += malformed
             self.counts["unanswered"] += score is None
             found.append(score)
@@ -95,14 +95,14 @@ def questions(question: str, steps: Sequence[str], plan: GenerativePrm) -> list[
     ]
 
 
-def verdict(critiques: Sequence[str], words: tuple[str, str]) -> tuple[float | None, int]:
+def critique_score(critiques: Sequence[str], words: tuple[str, str]) -> tuple[float | None, int]:
     """The mean of what critiques of a step end in, yes 1 and no −1, and how many end in neither.
 
     The last of the two words that stands by itself counts, in any case.
 
-    >>> verdict(["It adds up. Yes", "NO.", "yes? No, 2+2=5", "I like it"], (" No", " Yes"))
+    >>> critique_score(["It adds up. Yes", "NO.", "yes? No, 2+2=5", "I like it"], (" No", " Yes"))
     (-0.3333333333333333, 1)
-    >>> verdict(["Nobody knows"], (" No", " Yes"))
+    >>> critique_score(["Nobody knows"], (" No", " Yes"))
     (None, 1)
     """
     no, yes = (re.escape(word.strip().lower()) for word in words)

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 THANKS, FILLER = "Thank you.", "Let me think about this step by step."
-Steps = Sequence[str]
+StepTexts = Sequence[str]
 
 
-def repeated(steps: Steps) -> list[str]:
+def repeated(steps: StepTexts) -> list[str]:
     """The first step said again and again, and nothing after it.
 
     >>> repeated(["1+1=2", "so 2"])
@@ -20,48 +20,48 @@ def repeated(steps: Steps) -> list[str]:
     return [steps[0]] * 4
 
 
-def broken_off(steps: Steps) -> list[str]:
+def cut_half_way(steps: StepTexts) -> list[str]:
     """The solution up to half of its middle step.
 
-    >>> broken_off(["1+1=2", "2+1=3", "so 3"])
+    >>> cut_half_way(["1+1=2", "2+1=3", "so 3"])
     ['1+1=2', '2+']
     """
     middle = len(steps) // 2
     return [*steps[:middle], steps[middle][: len(steps[middle]) // 2]]
 
 
-def filled(steps: Steps) -> list[str]:
+def with_fillers(steps: StepTexts) -> list[str]:
     """The solution with a filler before every step.
 
-    >>> len(filled(["1+1=2", "so 2"]))
+    >>> len(with_fillers(["1+1=2", "so 2"]))
     4
     """
     return [said for step in steps for said in (FILLER, step)]
 
 
-SAYS_NOTHING: Mapping[str, Callable[[Steps], list[str]]] = {
+SAYS_NOTHING: Mapping[str, Callable[[StepTexts], list[str]]] = {
     "empty": lambda steps: [""],
     "thanks": lambda steps: [THANKS],
     "filler": lambda steps: [FILLER] * 9,
     "repeated": repeated,
-    "broken off": broken_off,
+    "broken off": cut_half_way,
 }
 
 
-def plain(step: str) -> str:
+def without_connective(step: str) -> str:
     """Without the word that links a step to the one before.
 
-    >>> plain("Therefore, x = 2"), plain("So we have 3."), plain("Solve it.")
+    >>> without_connective("Therefore, x = 2"), without_connective("So we have 3."), without_connective("Solve it.")
     ('x = 2', 'we have 3.', 'Solve it.')
     """
     return re.sub(r"^(?:Therefore|Thus|Hence|So|Now|Then|Next|First|Finally)\b,?\s+", "", step)
 
 
-SAYS_THE_SAME: Mapping[str, Callable[[Steps], list[str]]] = {
+SAYS_THE_SAME: Mapping[str, Callable[[StepTexts], list[str]]] = {
     "numbered": lambda steps: [f"Step {n}: {step}" for n, step in enumerate(steps, 1)],
     "assured": lambda steps: [f"Clearly and without any doubt: {step}" for step in steps],
     "bold": lambda steps: [f"**{step}**" for step in steps],
-    "plain": lambda steps: [plain(step) for step in steps],
+    "plain": lambda steps: [without_connective(step) for step in steps],
     "in parentheses": lambda steps: [re.sub(r"\$([^$]+)\$", r"\\(\1\\)", step) for step in steps],
-    "with fillers": filled,
+    "with fillers": with_fillers,
 }

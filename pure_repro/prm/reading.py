@@ -17,10 +17,10 @@ from pure_repro.config import ConfigError, PretrainedPrm
 from pure_repro.models.batches import microbatches
 from pure_repro.models.precision import autocast
 
-Marked = tuple[Int[Tensor, " _"], Int[Tensor, " _"]]  # tokens, and which of them are read
+MarkedTokens = tuple[Int[Tensor, " _"], Int[Tensor, " _"]]  # tokens, and which of them are read
 
 
-def written(question: str, steps: Sequence[str], plan: PretrainedPrm) -> tuple[str, list[str]]:
+def fill_pattern(question: str, steps: Sequence[str], plan: PretrainedPrm) -> tuple[str, list[str]]:
     r"""The problem, and every step with its marker, in the reward model's pattern.
 
     A step of a policy that holds a special marker would be scored twice, so that is taken out; a newline may stand
@@ -29,7 +29,7 @@ def written(question: str, steps: Sequence[str], plan: PretrainedPrm) -> tuple[s
     >>> plan = PretrainedPrm(name="math_shepherd_7b", path="folder", revision=None, dtype="float32", head="words",
     ...                      words=("-", "+"), reads="text", marker="ки", join="text", prompt="{question} ",
     ...                      step="Step {number}: {step} ки\n")
-    >>> written("1+1+1?", ["1+1=2.", "2+1=3 ки"], plan)
+    >>> fill_pattern("1+1+1?", ["1+1=2.", "2+1=3 ки"], plan)
     ('1+1+1? ', ['Step 1: 1+1=2. ки\n', 'Step 2: 2+1=3  ки\n'])
     """
     if plan.reads == "text":
@@ -40,7 +40,9 @@ def written(question: str, steps: Sequence[str], plan: PretrainedPrm) -> tuple[s
     return plan.prompt.replace("{question}", question), told
 
 
-def marked(tokenizer: PreTrainedTokenizerBase, question: str, steps: Sequence[str], plan: PretrainedPrm) -> Marked:
+def marked(
+    tokenizer: PreTrainedTokenizerBase, question: str, steps: Sequence[str], plan: PretrainedPrm
+) -> MarkedTokens:
     r"""Tokens of a solution, and where its markers are among them.
 
     >>> from pure_repro.data.tokenizer import world_tokenizer
@@ -51,7 +53,7 @@ def marked(tokenizer: PreTrainedTokenizerBase, question: str, steps: Sequence[st
     >>> [tokenizer.decode(ids[: end + 1]) for end in at]
     ['5+9:5+9=14\n', '5+9:5+9=14\n\\boxed{14}\n']
     """
-    prompt, told = written(question, steps, plan)
+    prompt, told = fill_pattern(question, steps, plan)
     after = len(plan.of_step.partition(plan.marker)[2])  # characters behind the marker
     if plan.join == "text":
         text, ends = prompt, []
@@ -71,7 +73,7 @@ def marked(tokenizer: PreTrainedTokenizerBase, question: str, steps: Sequence[st
 
 @torch.no_grad()
 def scores_at(
-    model: PreTrainedModel, asked: Sequence[Marked], classes: Sequence[int], packed_tokens: int | None
+    model: PreTrainedModel, asked: Sequence[MarkedTokens], classes: Sequence[int], packed_tokens: int | None
 ) -> list[Float[Tensor, " _"]]:
     """``P(right) − P(wrong)`` of two classes of logits at every place that is read, for each of some texts.
 

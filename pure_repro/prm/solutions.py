@@ -9,6 +9,7 @@ from typing import Any
 
 from pure_repro.config import ConfigError, Examined, Split, StepSet
 from pure_repro.data.benchmarks import file_rows
+from pure_repro.data.files import column
 from pure_repro.prm.labels import verdicts_of
 
 Row = Mapping[str, Any]
@@ -49,7 +50,7 @@ def solutions_of(examined: Examined) -> list[Solution]:
     if chosen.path is not None:
         sources[chosen.path.stem] = (str(chosen.path), rows_of(chosen.path), None)
     else:
-        sources |= {name: published(chosen, name, examined.data_dir) for name in chosen.splits}
+        sources |= {name: open_split(chosen, name, examined.data_dir) for name in chosen.splits}
     for name, (source, rows, split) in sources.items():
         one = [solution for place, row in rows for solution in LAYOUTS[chosen.layout](row, chosen, name, place)]
         if not one:
@@ -61,7 +62,7 @@ def solutions_of(examined: Examined) -> list[Solution]:
     return found
 
 
-def published(chosen: StepSet, split: str, folder: Path | None) -> tuple[str, list[tuple[str, Row]], Split]:
+def open_split(chosen: StepSet, split: str, folder: Path | None) -> tuple[str, list[tuple[str, Row]], Split]:
     """Where a split lies, its rows, and what proves that it is the one meant."""
     if folder is not None:
         path = next((p for p in (folder / f"{split}.json", folder / f"{split}.jsonl") if p.exists()), None)
@@ -134,7 +135,7 @@ def first_wrong(row: Row, columns: StepSet, name: str, place: str) -> list[Solut
     if type(at) is not int or not -1 <= at < len(steps):
         raise ConfigError(f"{place}: {columns.verdicts!r} must be the number of a step from 0, or -1: {at!r}")
     right = (True,) * len(steps) if at == -1 else (True,) * at + (False,) + (None,) * (len(steps) - at - 1)
-    return [Solution(known(question), group_of(row, columns, name, place), question, steps, right)]
+    return [Solution(known(question), row_group(row, columns, name, place), question, steps, right)]
 
 
 def labels(row: Row, columns: StepSet, name: str, place: str) -> list[Solution]:
@@ -153,7 +154,7 @@ def labels(row: Row, columns: StepSet, name: str, place: str) -> list[Solution]:
     kept = verdicts_of(verdicts, -1 in verdicts, place)
     kept = kept[: kept.index(False) + 1] if False in kept else kept
     right = (*kept, *[None] * (len(steps) - len(kept)))
-    return [Solution(known(question), group_of(row, columns, name, place), question, steps, right)]
+    return [Solution(known(question), row_group(row, columns, name, place), question, steps, right)]
 
 
 ORIGINAL, ORIGINALS_OF = "correct", "redundency"  # PRMBench scores the solutions that its redundant ones were made of
@@ -170,7 +171,7 @@ def prmbench(row: Row, columns: StepSet, name: str, place: str) -> list[Solution
     if not isinstance(wrong, list) or not all(type(at) is int and at > 0 for at in wrong):
         raise ConfigError(f"{place}: {columns.verdicts!r} must be numbers of steps from 1: {wrong!r}")
     problem = str(column(row, "idx", place))
-    kind = group_of(row, columns, name, place)
+    kind = row_group(row, columns, name, place)
     found = [Solution(problem, kind, question, steps, tuple(at + 1 not in wrong for at in range(len(steps))))]
     if kind == ORIGINALS_OF:
         before = tuple(column(row, "original_process", place))
@@ -184,16 +185,6 @@ LAYOUTS: dict[str, Callable[[Row, StepSet, str, str], list[Solution]]] = {
     "labels": labels,
     "prmbench": prmbench,
 }
-
-
-def column(row: Row, name: str, place: str) -> Any:
-    """What a row says under a name.
-
-    Raises ``ConfigError`` where it does not.
-    """
-    if name not in row:
-        raise ConfigError(f"{place}: there is no {name!r} among {', '.join(map(repr, row))}")
-    return row[name]
 
 
 def said(row: Row, columns: StepSet, place: str) -> tuple[str, tuple[str, ...]]:
@@ -211,6 +202,6 @@ def known(question: str) -> str:
     return hashlib.sha256(question.encode()).hexdigest()[:12]
 
 
-def group_of(row: Row, columns: StepSet, name: str, place: str) -> str:
+def row_group(row: Row, columns: StepSet, name: str, place: str) -> str:
     """The kind of a row, or the split that it is of."""
     return name if columns.group is None else str(column(row, columns.group, place))

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from pure_repro.config.base import Rate, Strict
-from pure_repro.config.cells import Rows
+from pure_repro.config.cells import CellRows
 
 View = Literal["sampled_chosen", "greedy_chosen", "sampled_last", "greedy_last"]
 Section = Literal["sets", "training", "answers", "fitted", "published"]
@@ -76,6 +76,6 @@ class Experiment:
     """The files of ``experiments/<name>/``, or of a user's own folder."""
 
     name: str
-    rows: Rows  # cells.yaml
+    rows: CellRows  # cells.yaml
     about: About = field(default_factory=About)  # claims.yaml
     expected: Mapping[str, Any] = field(default_factory=dict)  # expected.json: published numbers, where there are any

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from pure_repro.config.cells import Rows
+from pure_repro.config.cells import CellRows
 from pure_repro.score.generations import GENERATIONS, VERDICTS, read_lines
 from pure_repro.score.intervals import Interval, mean_accuracy
 
@@ -99,13 +99,13 @@ class Missing(NamedTuple):
     reason: str
 
 
-def by_row(cells: Sequence[Cell], rows: Rows) -> dict[str, list[Cell]]:
+def by_row(cells: Sequence[Cell], rows: CellRows) -> dict[str, list[Cell]]:
     """The cells of each row that has any, in the order of ``rows`` and of the seeds."""
     grouped = {row: sorted((c for c in cells if c.row == row), key=lambda c: c.seed) for row in rows}
     return {row: group for row, group in grouped.items() if group}
 
 
-def accuracy(cells: Sequence[Cell], checkpoint: Checkpoint, sampling: Sampling) -> dict[str, Interval]:
+def row_accuracy(cells: Sequence[Cell], checkpoint: Checkpoint, sampling: Sampling) -> dict[str, Interval]:
     """Accuracy of one row per test set and, as ``average``, over them, with intervals over seeds and problems.
 
     Empty where no cell has such scores.
@@ -162,7 +162,7 @@ def read_trainings(cells: Mapping[str, Sequence[Cell]]) -> dict[str, list[Traini
     return {row: group for row, group in trainings.items() if group}
 
 
-def write_manifest(cells: Sequence[Cell], rows: Rows, out: Path) -> None:
+def write_manifest(cells: Sequence[Cell], rows: CellRows, out: Path) -> None:
     """Write which stages fill which cell, of every stage its seed and cost, and every environment, once.
 
     An address is the hash of a stage's configuration and inputs, so that these stay behind.

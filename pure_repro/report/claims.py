@@ -21,9 +21,9 @@ from pure_repro.report.cells import Training
 from pure_repro.report.milestones import level_of, steps_to_level, way_it_broke
 from pure_repro.report.results import Results
 from pure_repro.score.intervals import Interval, over_seeds, paired_difference, student, wilson
-from pure_repro.score.markdown import bounds, markdown_table
+from pure_repro.score.markdown import markdown_table, number_with_interval
 
-Verdict = Literal["holds", "does not hold here", "cannot tell"]
+ClaimVerdict = Literal["holds", "does not hold here", "cannot tell"]
 Leaning = Literal["for it", "against it", "neither"]
 Trainings = Mapping[str, Sequence[Training]]
 
@@ -36,7 +36,7 @@ class Evidence(NamedTuple):
     """A quantity over seeds held against a boundary, above which the claim is right."""
 
     interval: Interval
-    verdict: Verdict
+    verdict: ClaimVerdict
     leaning: Leaning  # of these seeds, whether or not they decide
     seeds_needed: int | None  # for a verdict, if all seeds came out as these did; unknown where nothing can be said
 
@@ -49,7 +49,7 @@ class Decision(NamedTuple):
     figures: str
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ClaimVerdict:
         """Of the claim."""
         return self.evidence.verdict
 
@@ -63,10 +63,10 @@ class Claim:
     decision: Decision
 
 
-def decide(interval: Interval, boundary: float) -> Verdict:
+def claim_verdict(interval: Interval, boundary: float) -> ClaimVerdict:
     """``holds`` above the boundary, ``does not hold here`` below it, ``cannot tell`` across it.
 
-    >>> decide(wilson(5, 5), 0.5), decide(wilson(0, 5), 0.5), decide(wilson(3, 3), 0.5)
+    >>> claim_verdict(wilson(5, 5), 0.5), claim_verdict(wilson(0, 5), 0.5), claim_verdict(wilson(3, 3), 0.5)
     ('holds', 'does not hold here', 'cannot tell')
     """
     if interval.low > boundary:
@@ -105,14 +105,14 @@ def mean_of_seeds(values: Sequence[float], boundary: float) -> Evidence:
 
 def first_to_decide(expected: Callable[[int], Interval], boundary: float) -> int | None:
     """The smallest number of seeds whose expected interval is clear of a boundary."""
-    return next((n for n in range(2, MOST_SEEDS) if decide(expected(n), boundary) != "cannot tell"), None)
+    return next((n for n in range(2, MOST_SEEDS) if claim_verdict(expected(n), boundary) != "cannot tell"), None)
 
 
 def _evidence(interval: Interval, boundary: float, seeds_needed: int | None) -> Evidence:
     leaning: Leaning = "neither"
     if interval.estimate != boundary and interval.estimate == interval.estimate:
         leaning = "for it" if interval.estimate > boundary else "against it"
-    return Evidence(interval, decide(interval, boundary), leaning, seeds_needed)
+    return Evidence(interval, claim_verdict(interval, boundary), leaning, seeds_needed)
 
 
 def claims_of(results: Results) -> list[Claim]:
@@ -162,14 +162,15 @@ def compare(results: Results, *, measure: str, row: str, than: str, side: str, b
     pairs = [(sign * ours[seed], sign * theirs[seed]) for seed in seeds]
     if all(isfinite(a) and isfinite(b) for a, b in pairs):
         evidence = mean_of_seeds([a - b for a, b in pairs], float(by))
-        figure = f"{side.capitalize()} by {bounds(evidence.interval, digits=3)} on average."
+        figure = f"{side.capitalize()} by {number_with_interval(evidence.interval, digits=3)} on average."
         rule = f"mean difference within a seed, Student interval over seeds against {by:g}."
     else:  # a level that was never reached has no mean
         beyond = sum(a > b for a, b in pairs)
         evidence, figure = share_of_seeds(beyond, len(pairs)), f"{side.capitalize()} in {beyond} of {len(pairs)} seeds."
         rule = f"share of seeds in which it is {side}, Wilson interval against one half: some seed has no number."
     by_seed = [
-        [results.labels[one], *(number(values.get(one, {}).get(seed, nan)) for seed in seeds)] for one in (row, than)
+        [results.labels[one], *(measure_text(values.get(one, {}).get(seed, nan)) for seed in seeds)]
+        for one in (row, than)
     ]
     return Decision(
         evidence,
@@ -235,7 +236,11 @@ def fewer_steps(results: Results, *, row: str, than: str) -> Decision:
         lines.append(
             [f"{100 * level:.0f} %"]
             + [", ".join(_or_not_reached(pair[i]) for pair in steps) for i in (0, 1)]
-            + [bounds(over_seeds(came)) if len(came) == len(pairs) and pairs else "not reached in every seed"]
+            + [
+                number_with_interval(over_seeds(came))
+                if len(came) == len(pairs) and pairs
+                else "not reached in every seed"
+            ]
         )
     label = results.labels[than]
     return Decision(
@@ -263,7 +268,7 @@ def leads(results: Results, *, row: str, over: Sequence[str], by: int | float) -
     rivals = [rival for rival in over if rival in results.cells]
     smallest = min((lead(rival, "sampled_chosen") for rival in rivals), default=wilson(0, 0), key=lambda gap: gap.low)
     lowest = min((lead(rival, "sampled_chosen").high for rival in rivals), default=1.0)
-    verdict: Verdict = "holds" if smallest.low > 0 else "does not hold here" if lowest < by else "cannot tell"
+    verdict: ClaimVerdict = "holds" if smallest.low > 0 else "does not hold here" if lowest < by else "cannot tell"
     order: tuple[str, ...] = ("sampled_chosen", "sampled_last", "greedy_chosen", "greedy_last")
     return Decision(
         _evidence(smallest, 0.0, None)._replace(verdict=verdict),
@@ -275,7 +280,10 @@ def leads(results: Results, *, row: str, over: Sequence[str], by: int | float) -
             ["over", *(measure.replace("_", ", ") for measure in order)],
             [
                 [results.labels[rival]]
-                + [bounds(Interval(*(100 * x for x in lead(rival, measure))), digits=1) for measure in order]
+                + [
+                    number_with_interval(Interval(*(100 * x for x in lead(rival, measure))), digits=1)
+                    for measure in order
+                ]
                 for rival in rivals
             ],
         ),
@@ -311,10 +319,10 @@ RULES: Mapping[str, Callable[..., Decision]] = {
 }
 
 
-def number(value: float) -> str:
+def measure_text(value: float) -> str:
     """A measure in a table.
 
-    >>> number(0.25), number(float("inf")), number(float("nan"))
+    >>> measure_text(0.25), measure_text(float("inf")), measure_text(float("nan"))
     ('0.250', 'never', '–')
     """
     return f"{value:.3f}" if isfinite(value) else "never" if value > 0 else "–"
@@ -345,7 +353,7 @@ def _or_not_reached(step: float) -> str:
 def _share(share: Interval) -> str:
     if share.estimate != share.estimate:
         return "no seed to count"
-    return f"a share of {bounds(share)}"
+    return f"a share of {number_with_interval(share)}"
 
 
 def _collapses(group: Sequence[Training]) -> str:

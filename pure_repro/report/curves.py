@@ -21,7 +21,7 @@ LINES = ("-", "--", ":", "-.")  # one for each time that the colours are used up
 TITLE_WIDTH = 24  # letters, over a panel one in four
 PANELS_IN_A_ROW = 4  # at most
 ARMS_IN_A_ROW = 7
-Pair = tuple[str, str]  # of a row: its value down, its value across
+GridPoint = tuple[str, str]  # of a row: its value down, its value across
 PLAIN = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -85,7 +85,7 @@ def _draw(axis: Axes, group: Sequence[Training], metric: str, colour: str, dashe
             axis.plot(steps[-1], values[-1], "x", color=colour, ms=6, clip_on=False)
 
 
-def draw_grid(accuracies: Mapping[Pair, float], ways: Mapping[Pair, str], grid: Grid, path: Path) -> None:
+def draw_grid(accuracies: Mapping[GridPoint, float], ways: Mapping[GridPoint, str], grid: Grid, path: Path) -> None:
     """Draw the rows by two of their keys, coloured by the accuracy at the end, with the way each broke."""
     down = list(dict.fromkeys(row for row, _ in accuracies))
     across = list(dict.fromkeys(column for _, column in accuracies))

@@ -7,7 +7,7 @@ from math import ceil, isfinite, nan
 from statistics import median
 from typing import cast
 
-from pure_repro.config.cells import Rows
+from pure_repro.config.cells import CellRows
 from pure_repro.report.about import About, Experiment, View
 from pure_repro.report.cells import (
     Cell,
@@ -15,9 +15,9 @@ from pure_repro.report.cells import (
     Missing,
     Sampling,
     Training,
-    accuracy,
     by_row,
     read_trainings,
+    row_accuracy,
 )
 from pure_repro.report.milestones import level_of, steps_to_level
 from pure_repro.score.intervals import Interval
@@ -31,7 +31,7 @@ class Results:
     """The cells of an experiment by row, the curves of those that were trained, and what they are called."""
 
     about: About
-    rows: Rows
+    rows: CellRows
     cells: Mapping[str, Sequence[Cell]]
     trainings: Mapping[str, Sequence[Training]]
     missing: Sequence[Missing] = field(default=())
@@ -62,7 +62,7 @@ class Results:
     def accuracies(self) -> dict[str, dict[View, dict[str, Interval]]]:
         """Row → view → set, and ``average`` → accuracy; nothing where a checkpoint was not scored."""
         return {
-            row: {view: accuracy(group, *of_view(view)) for view in ACCURACIES} for row, group in self.cells.items()
+            row: {view: row_accuracy(group, *of_view(view)) for view in ACCURACIES} for row, group in self.cells.items()
         }
 
     def measure(self, name: str) -> Measured:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pure_repro.report.about import View
 from pure_repro.report.cells import Cell, Checkpoint, Record
-from pure_repro.report.claims import number
+from pure_repro.report.claims import measure_text
 from pure_repro.report.gates import what_they_knew
 from pure_repro.report.milestones import HOW_IT_BROKE, level_of, steps_to_level, way_it_broke
 from pure_repro.report.results import ACCURACIES, Results
@@ -41,7 +41,7 @@ def glance(results: Results) -> list[Record]:
     return [
         {
             "arm": results.labels[row],
-            **{titles.get(name, name).format(mark=about.mark): shown(results, row, name) for name in columns},
+            **{titles.get(name, name).format(mark=about.mark): column_entry(results, row, name) for name in columns},
             "seeds": seeds_of(results, row),
         }
         for row in results.rows
@@ -49,7 +49,7 @@ def glance(results: Results) -> list[Record]:
     ]
 
 
-def shown(results: Results, row: str, name: str) -> str:
+def column_entry(results: Results, row: str, name: str) -> str:
     """One row's entry in one column: an accuracy with its interval, runs of all runs, or the mean over seeds."""
     if name in ACCURACIES:
         return accurate(results, row, name, "average")
@@ -183,7 +183,7 @@ def training(results: Results) -> list[str]:
                 _step(steps_to_level(run, share * results.mark[run.seed])) if run.seed in results.mark else "–"
                 for share in SHARES
             ),
-            *(number(results.of_run(name, run)) for name in figures),
+            *(measure_text(results.of_run(name, run)) for name in figures),
         ]
         for row, group in results.trainings.items()
         for run in group

@@ -10,7 +10,7 @@ from pure_repro.report.about import Experiment
 from pure_repro.report.cells import Cell, Missing, Record, write_manifest
 from pure_repro.report.claims import Claim, claims_of, write_claims
 from pure_repro.report.results import ACCURACIES, Results, read_results
-from pure_repro.report.sections import PARTS, glance, not_there, preface, published, shown
+from pure_repro.report.sections import PARTS, column_entry, glance, not_there, preface, published
 from pure_repro.score.intervals import Interval, over_seeds
 from pure_repro.score.markdown import markdown_table
 
@@ -63,7 +63,7 @@ def draw_figures(results: Results, out: Path) -> None:
     if grid is not None:
         pairs = {row: (str(results.rows[row][grid.down]), str(results.rows[row][grid.across])) for row in rows}
         last = {pairs[row]: results.accuracies[row]["sampled_last"]["average"].estimate for row in rows}
-        draw_grid(last, {pairs[row]: shown(results, row, "broke") for row in rows}, grid, out / "grid.png")
+        draw_grid(last, {pairs[row]: column_entry(results, row, "broke") for row in rows}, grid, out / "grid.png")
 
 
 def write_csv(results: Results, path: Path) -> None:

@@ -48,13 +48,15 @@ def fit_implicit(config: Config, base_folder: Path, out: Path) -> None:
     def referred(rollouts: Rollouts) -> Float[Tensor, "batch token"]:
         return all_logprobs(base, rollouts, TEMPERATURE, train.tokens_per_microbatch, packing=train.packing)
 
-    seen, outcome = responses(base, tokenizer, problems[plan.gate.problems :], config)
+    seen, outcome = sample_and_grade(base, tokenizer, problems[plan.gate.problems :], config)
     lesson = {"reference": referred(seen), "outcome": outcome, "known": torch.ones_like(outcome, dtype=torch.bool)}
     losses = [model.learn(seen, lesson) for _ in range(plan.epochs)]
 
-    unseen, came_out = responses(base, tokenizer, problems[: plan.gate.problems], config)
+    unseen, came_out = sample_and_grade(base, tokenizer, problems[: plan.gate.problems], config)
     logits = model.rewards(unseen, referred(unseen)).sum(dim=1)
-    report = examined(logits, came_out, plan.gate) | {"ranked_right": ranked_right(logits, came_out, unseen.group)}
+    report = examine_logits(logits, came_out, plan.gate) | {
+        "ranked_right": ranked_right(logits, came_out, unseen.group)
+    }
 
     model.engine.sampler.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
@@ -67,7 +69,7 @@ def fit_implicit(config: Config, base_folder: Path, out: Path) -> None:
     )
 
 
-def responses(
+def sample_and_grade(
     base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, problems: Sequence[Problem], config: Config
 ) -> tuple[Rollouts, Float[Tensor, " batch"]]:
     """Responses of the base to some problems, and which of them are right."""
@@ -82,11 +84,11 @@ def responses(
     return rollouts, torch.tensor([float(verdict.correct) for verdict in verdicts])
 
 
-def examined(logits: Float[Tensor, " batch"], outcome: Float[Tensor, " batch"], gate: Gate) -> dict:
+def examine_logits(logits: Float[Tensor, " batch"], outcome: Float[Tensor, " batch"], gate: Gate) -> dict:
     """How often the sign of a response's logit says how it came out, and how far its probability is off.
 
     >>> gate = Gate(problems=1, min_bad_found=0.5, max_false_alarms=0.5, on_fail="warn")
-    >>> report = examined(torch.tensor([2.0, -1.0, 1.0, -1.0]), torch.tensor([1.0, 0.0, 0.0, 0.0]), gate)
+    >>> report = examine_logits(torch.tensor([2.0, -1.0, 1.0, -1.0]), torch.tensor([1.0, 0.0, 0.0, 0.0]), gate)
     >>> report["accuracy"], round(report["bad_found"], 2), report["false_alarms"], report["passed"]
     (0.75, 0.67, 0.0, True)
     """

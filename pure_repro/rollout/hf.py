@@ -42,15 +42,15 @@ def noise(seed: int, step: int, problem_id: str, samples: int, length: int) -> F
     return generator.random((samples, length), dtype=np.float32)
 
 
-def choose(
+def sample_tokens(
     logits: Float[Tensor, "batch vocab"], uniform: Float[Tensor, " batch"], temperature: float, top_p: float
 ) -> tuple[Int[Tensor, " batch"], Float[Tensor, " batch"]]:
     """Sample by inverting the cumulative distribution at ``uniform``; returns tokens and their log-probabilities.
 
     >>> logits = torch.tensor([[0.0, 0.0, -1e9]] * 3)
-    >>> choose(logits, torch.tensor([0.2, 0.7, 0.999]), temperature=1.0, top_p=1.0)[0].tolist()
+    >>> sample_tokens(logits, torch.tensor([0.2, 0.7, 0.999]), temperature=1.0, top_p=1.0)[0].tolist()
     [0, 1, 1]
-    >>> choose(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0.9]), temperature=0.0, top_p=1.0)[0].tolist()
+    >>> sample_tokens(torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0.9]), temperature=0.0, top_p=1.0)[0].tolist()
     [1]
     """
     if temperature == 0:
@@ -191,7 +191,7 @@ def decode(
     rows = torch.arange(batch, device=model.device)  # rows of the batch that are still in the cache
     running = torch.ones_like(rows, dtype=torch.bool)  # of those, the ones without EOS
     for t in range(plan.max_new_tokens):
-        chosen, chosen_logprobs = choose(logits.float(), uniforms[rows, t], plan.temperature, plan.top_p)
+        chosen, chosen_logprobs = sample_tokens(logits.float(), uniforms[rows, t], plan.temperature, plan.top_p)
         live = rows[running]
         tokens[live, t] = chosen[running]
         logprobs[live, t] = chosen_logprobs[running]

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 from pure_repro.types import Batch, Outcomes, Rollouts, Steps, Stream
 
 
-def joined(parts: Sequence[Rollouts]) -> Rollouts:
+def join_rollouts(parts: Sequence[Rollouts]) -> Rollouts:
     """The responses of all parts in order, padded to the longest prompt and response; groups stay apart.
 
     Added slots hold 0 and are masked.
@@ -20,7 +20,7 @@ def joined(parts: Sequence[Rollouts]) -> Rollouts:
     ...     p, t = torch.tensor([prompt]), torch.tensor([tokens])
     ...     done, group = torch.tensor([True]), torch.tensor([0])
     ...     return Rollouts(p, p > 0, t, t > 0, torch.zeros(t.shape), done, group)
-    >>> both = joined([batch([5, 6], [7]), batch([5], [8, 9])])
+    >>> both = join_rollouts([batch([5, 6], [7]), batch([5], [8, 9])])
     >>> both.prompt.tolist(), both.tokens.tolist(), both.group.tolist()
     ([[5, 6], [0, 5]], [[7, 0], [8, 9]], [0, 1])
     """
@@ -51,7 +51,7 @@ def joined_batches(parts: Sequence[Batch]) -> Batch:
         metrics.update(part.metrics)
     return Batch(
         problems=[problem for part in parts for problem in part.problems],
-        rollouts=joined([part.rollouts for part in parts]),
+        rollouts=join_rollouts([part.rollouts for part in parts]),
         steps=joined_steps([part.steps for part in parts]),
         responses=[response for part in parts for response in part.responses],
         verdicts=[verdict for part in parts for verdict in part.verdicts],

@@ -49,10 +49,10 @@ def split_steps(
     >>> steps.mask.tolist()
     [[True, True], [True, False], [True, False]]
     """
-    return split_at(torch.isin(tokens, separators), mask)
+    return steps_at(torch.isin(tokens, separators), mask)
 
 
-def split_at(separator: Bool[Tensor, "batch token"], mask: Bool[Tensor, "batch token"]) -> Steps:
+def steps_at(separator: Bool[Tensor, "batch token"], mask: Bool[Tensor, "batch token"]) -> Steps:
     """Step ends: every token that separates, and the last valid one."""
     is_last = mask & ~torch.nn.functional.pad(mask, (0, 1))[:, 1:]
     is_end = (separator & mask) | is_last
@@ -113,7 +113,7 @@ class StepReader:
 
     def steps(self, rollouts: Rollouts) -> Steps:
         """Where the steps of the responses end."""
-        return split_at(self.separating(rollouts.tokens), rollouts.mask)
+        return steps_at(self.separating(rollouts.tokens), rollouts.mask)
 
     def separating(self, tokens: Int[Tensor, "batch token"]) -> Bool[Tensor, "batch token"]:
         """Tokens that end in a blank line, or a newline right after a token that ends in one; of a run the first pair.

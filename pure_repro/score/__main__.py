@@ -18,8 +18,15 @@ from pure_repro.launch.commands import composed_for
 from pure_repro.launch.compose import composed, require_grader
 from pure_repro.launch.weights import folder_of_reader, identity_of_reader
 from pure_repro.models.served import key_of
-from pure_repro.score.compare import Incomparable, compare, in_markdown, read_sets
-from pure_repro.score.generations import GENERATIONS, VERDICTS, judged, read_lines, tolerances, write_verdicts
+from pure_repro.score.compare import Incomparable, compare_scores, comparison_markdown, read_sets
+from pure_repro.score.generations import (
+    GENERATIONS,
+    VERDICTS,
+    grade_generations,
+    read_lines,
+    tolerances,
+    write_verdicts,
+)
 from pure_repro.score.tables import write_scores
 
 
@@ -37,7 +44,7 @@ def regrade(folder: Path, words: Sequence[str]) -> Path:
     rows = read_lines(folder / GENERATIONS)
     out = folder / "regraded" / grading.profile
     out.mkdir(parents=True, exist_ok=True)
-    verdicts = judged(rows, tolerances(config["score"]["benchmarks"]), grading)
+    verdicts = grade_generations(rows, tolerances(config["score"]["benchmarks"]), grading)
     write_verdicts(out / VERDICTS, verdicts)
     scored = json.loads((folder / "table.json").read_text()).get("scored", {})
     write_scores(rows, verdicts, grading, scored, out)
@@ -70,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print((out / "table.md").read_text())
             print(f"Written to {out}")
         else:
-            print(in_markdown(compare(read_sets(options.first), read_sets(options.second))))
+            print(comparison_markdown(compare_scores(read_sets(options.first), read_sets(options.second))))
     except FileNotFoundError as error:
         return refuse(f"{error.filename} is missing: name the folder of a finished stage score")
     except (ConfigError, Incomparable) as error:
@@ -83,9 +90,9 @@ def choose_by(folder: Path, words: Sequence[str]) -> Path:
     chosen = composed_for("choose", Chosen, words)
     address = key_of(identity_of_reader(chosen.prm))[:12]
 
-    from pure_repro.score.choose import choose  # imports torch, which a mistake in the words does not need
+    from pure_repro.score.choose import choose_responses  # imports torch, which a mistake in the words does not need
 
-    return choose(folder, chosen, address, folder_of_reader)
+    return choose_responses(folder, chosen, address, folder_of_reader)
 
 
 def refuse(sentence: str) -> int:

@@ -19,16 +19,16 @@ from pure_repro.grading import answers_match
 from pure_repro.prm.readers import open_reader
 from pure_repro.score.choosing import aggregated, best_of, groups_of, vote
 from pure_repro.score.estimators import pass_at, powers_of_two
-from pure_repro.score.generations import GENERATIONS, VERDICTS, Row, read_lines, write_lines
+from pure_repro.score.generations import GENERATIONS, VERDICTS, Generation, read_lines, write_lines
 from pure_repro.score.intervals import Interval, crossed_bootstrap
 from pure_repro.score.markdown import markdown_table, percent
-from pure_repro.score.tables import AVERAGE, in_digits
+from pure_repro.score.tables import AVERAGE, round_for_file
 
 AT_ONCE = 64  # responses between two looks at the progress
 Judged = Mapping[str, Any]  # a response with its verdict and the scores of its steps
 
 
-def choose(folder: Path, chosen: Chosen, address: str, folder_of: Callable[[Reading], Path]) -> Path:
+def choose_responses(folder: Path, chosen: Chosen, address: str, folder_of: Callable[[Reading], Path]) -> Path:
     """Best-of-n curves of the sampled responses of a score, in ``choose/<address>`` inside its folder.
 
     Raises ``ConfigError`` where no response was sampled, ``FileNotFoundError`` where the folder is no score's.
@@ -36,7 +36,7 @@ def choose(folder: Path, chosen: Chosen, address: str, folder_of: Callable[[Read
     rows, verdicts = read_lines(folder / GENERATIONS), read_lines(folder / VERDICTS)
     out = folder / "choose" / address
     out.mkdir(parents=True, exist_ok=True)
-    scores = step_scores(rows, chosen, folder_of, out)
+    scores = sampled_step_scores(rows, chosen, folder_of, out)
     judged = [
         {**row, "verdict": verdict["status"] == "correct", "said": verdict["answer"], "scores": said}
         for row, verdict, said in zip(rows, verdicts, scores, strict=True)
@@ -48,7 +48,7 @@ def choose(folder: Path, chosen: Chosen, address: str, folder_of: Callable[[Read
     match = partial(answers_match, **grading.model_dump()) if chosen.same == "checker" else letter_by_letter
     records = curves(judged, chosen, match)
     (out / "curves.json").write_text(json.dumps(records, indent=1) + "\n")
-    (out / "table.md").write_text(in_markdown(records, chosen))
+    (out / "table.md").write_text(curves_markdown(records, chosen))
     return out
 
 
@@ -60,8 +60,8 @@ def letter_by_letter(answer: str, other: str) -> bool:
     return answer.strip() == other.strip()
 
 
-def step_scores(
-    rows: Sequence[Row], chosen: Chosen, folder_of: Callable[[Reading], Path], out: Path
+def sampled_step_scores(
+    rows: Sequence[Generation], chosen: Chosen, folder_of: Callable[[Reading], Path], out: Path
 ) -> list[list[float] | None]:
     """The scores of the steps of every sampled response, line by line as the responses; none of the greedy ones."""
     kept = out / "step_scores.jsonl.gz"
@@ -82,7 +82,7 @@ def curves(judged: Sequence[Judged], chosen: Chosen, match: Callable[[str, str],
     """A record per checkpoint, set and way to choose: the accuracy at every n, with its interval over problems."""
     found = []
     for checkpoint, of_checkpoint in groupby(judged, key=lambda row: row["checkpoint"]):
-        sets = {name: problems_of(list(some)) for name, some in groupby(of_checkpoint, key=lambda row: row["set"])}
+        sets = {name: by_problem(list(some)) for name, some in groupby(of_checkpoint, key=lambda row: row["set"])}
         samples = min(len(one) for problems in sets.values() for one in problems)
         values = {name: ways(problems, chosen, match, samples) for name, problems in sets.items()}
         for name in [*sets, *([AVERAGE] if len(sets) > 1 else [])]:
@@ -90,12 +90,17 @@ def curves(judged: Sequence[Judged], chosen: Chosen, match: Callable[[str, str],
             for way in parts[0]:
                 at = {n: crossed_bootstrap([part[way][n] for part in parts]) for n in powers_of_two(samples)}
                 found.append(
-                    {"checkpoint": checkpoint, "set": name, "way": way, "at": {n: in_digits(x) for n, x in at.items()}}
+                    {
+                        "checkpoint": checkpoint,
+                        "set": name,
+                        "way": way,
+                        "at": {n: round_for_file(x) for n, x in at.items()},
+                    }
                 )
     return found
 
 
-def problems_of(rows: Sequence[Judged]) -> list[list[Judged]]:
+def by_problem(rows: Sequence[Judged]) -> list[list[Judged]]:
     """The responses to each problem."""
     return [list(some) for _, some in groupby(rows, key=lambda row: row["problem"])]
 
@@ -128,7 +133,7 @@ def ways(
     }
 
 
-def in_markdown(records: Sequence[Mapping[str, Any]], chosen: Chosen) -> str:
+def curves_markdown(records: Sequence[Mapping[str, Any]], chosen: Chosen) -> str:
     """The curves as tables, one per checkpoint and set."""
     said = {"checker": "by the rules of the score", "string": "letter by letter"}[chosen.same]
     sections = [

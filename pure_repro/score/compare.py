@@ -49,16 +49,16 @@ def mcnemar(ours: list[int], theirs: list[int]) -> float:
     return min(1.0, 2 * sum(comb(discordant, i) for i in range(fewer + 1)) / 2**discordant)
 
 
-def verdict(difference: Interval) -> str:
+def better_or_worse(difference: Interval) -> str:
     """What an interval of a difference tells.
 
-    >>> verdict(Interval(0.02, 0.01, 0.03)), verdict(Interval(-0.02, -0.03, -0.01)), verdict(Interval(0.0, -0.1, 0.1))
-    ('better', 'worse', 'cannot tell')
+    >>> [better_or_worse(Interval(*one)) for one in ((0.02, 0.01, 0.03), (-0.02, -0.03, -0.01), (0.0, -0.1, 0.1))]
+    ['better', 'worse', 'cannot tell']
     """
     return "better" if difference.low > 0 else "worse" if difference.high < 0 else "cannot tell"
 
 
-def compare(first: Sets, second: Sets) -> list[dict[str, Any]]:
+def compare_scores(first: Sets, second: Sets) -> list[dict[str, Any]]:
     """The second run against the first, per set and over the sets both have.
 
     The difference of each problem's accuracy, averaged, with a bootstrap over the problems. On one set the greedy
@@ -85,7 +85,7 @@ def compare(first: Sets, second: Sets) -> list[dict[str, Any]]:
             groups[AVERAGE] = list(differences.values())
         for name, arrays in groups.items():
             interval = crossed_bootstrap(arrays)
-            p, said = None, verdict(interval)
+            p, said = None, better_or_worse(interval)
             if measure == "greedy" and name != AVERAGE:
                 p = mcnemar(second[name]["greedy"], first[name]["greedy"])
                 said = "cannot tell" if p >= 1 - LEVEL else "better" if interval.estimate > 0 else "worse"
@@ -93,7 +93,7 @@ def compare(first: Sets, second: Sets) -> list[dict[str, Any]]:
     return lines
 
 
-def in_markdown(lines: list[dict[str, Any]]) -> str:
+def comparison_markdown(lines: list[dict[str, Any]]) -> str:
     """The comparison as a table."""
     return markdown_table(
         ["set", "measure", "second − first, points", "McNemar's p", "the second is"],

@@ -13,10 +13,10 @@ from pure_repro.grading import Verdict, grade_many
 GENERATIONS, VERDICTS = "generations.jsonl.gz", "verdicts.jsonl.gz"
 
 # checkpoint, set, plan, problem, question, prompt_sha, answer, sample, seed, tokens, finish, response
-Row = Mapping[str, Any]
+Generation = Mapping[str, Any]
 
 
-def write_lines(path: Path, rows: Sequence[Row]) -> None:
+def write_lines(path: Path, rows: Sequence[Generation]) -> None:
     """Write compressed JSON Lines, whole or not at all; without a time stamp, so that equal rows give equal bytes."""
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     beside = path.with_name(f"{path.name}.new")
@@ -41,7 +41,7 @@ def tolerances(benchmarks: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {one["name"]: one["rel_tol"] for one in benchmarks if "rel_tol" in one}
 
 
-def judged(rows: Sequence[Row], tolerance: Mapping[str, float], grading: Grading) -> list[Verdict]:
+def grade_generations(rows: Sequence[Generation], tolerance: Mapping[str, float], grading: Grading) -> list[Verdict]:
     """The verdict on every response.
 
     ``tolerance`` maps a set of measured numbers to the relative error that counts as right there. It is of the strict

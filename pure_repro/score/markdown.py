@@ -16,10 +16,10 @@ def percent(interval: Interval) -> str:
     return f"{100 * estimate:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def bounds(interval: Interval, digits: int = 2) -> str:
+def number_with_interval(interval: Interval, digits: int = 2) -> str:
     """A number with its interval.
 
-    >>> bounds(Interval(0.5, -float("inf"), float("inf")))
+    >>> number_with_interval(Interval(0.5, -float("inf"), float("inf")))
     '0.50 (one seed: no interval)'
     """
     estimate, low, high = interval

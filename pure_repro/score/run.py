@@ -22,8 +22,8 @@ from pure_repro.rollout.text import texts
 from pure_repro.score.generations import (
     GENERATIONS,
     VERDICTS,
-    Row,
-    judged,
+    Generation,
+    grade_generations,
     read_lines,
     tolerances,
     write_lines,
@@ -69,11 +69,11 @@ def score(
             sampler.push(policy)
             for part in (one for one in work if one.checkpoint == checkpoint):
                 bar.set_postfix(checkpoint=checkpoint, set=part.set, plan=part.plan_name)
-                answer(part, config, sampler, tokenizer, ranks)
+                sample_part(part, config, sampler, tokenizer, ranks)
                 bar.update(len(part.problems) * part.plan.samples)
             sampler.rest()
     if ranks.first:
-        conclude([row for part in work for row in read_lines(part.file)], scored, config, out)
+        grade_and_tabulate([row for part in work for row in read_lines(part.file)], scored, config, out)
         shutil.rmtree(folder)
 
 
@@ -98,14 +98,14 @@ def open_own(config: Config, policy: PreTrainedModel, tokenizer: PreTrainedToken
     )
 
 
-def answer(part: Part, config: Config, sampler: Sampler, tokenizer: PreTrainedTokenizerBase, ranks: Ranks) -> None:
+def sample_part(part: Part, config: Config, sampler: Sampler, tokenizer: PreTrainedTokenizerBase, ranks: Ranks) -> None:
     """Sample a part and write its file; a killed score goes on behind the last part that it wrote."""
     if ranks.agree(part.file.exists()):
         return
     [template] = {config.score.prompt_of(one) for one in config.score.benchmarks if one.name == part.set}
 
     def own(share: slice) -> list[dict[str, Any]]:
-        return responses(sampler, tokenizer, part.problems[share], template, part.plan)
+        return sample_responses(sampler, tokenizer, part.problems[share], template, part.plan)
 
     made = [row for rows in ranks.parts(own, len(part.problems)) for row in rows]
     known = {"checkpoint": part.checkpoint, "set": part.set, "plan": part.plan_name}
@@ -113,10 +113,10 @@ def answer(part: Part, config: Config, sampler: Sampler, tokenizer: PreTrainedTo
         write_lines(part.file, [known | row for row in made])
 
 
-def conclude(rows: list[Row], scored: dict[str, str], config: Config, out: Path) -> None:
+def grade_and_tabulate(rows: list[Generation], scored: dict[str, str], config: Config, out: Path) -> None:
     """Grade all responses and tabulate them, under what was scored."""
     write_lines(out / GENERATIONS, rows)
-    verdicts = judged(rows, tolerances(config.score.model_dump()["benchmarks"]), config.grading)
+    verdicts = grade_generations(rows, tolerances(config.score.model_dump()["benchmarks"]), config.grading)
     write_verdicts(out / VERDICTS, verdicts)
     write_scores(rows, verdicts, config.grading, scored, out)
 
@@ -133,7 +133,7 @@ def plans_of(score: Score, problems: int) -> dict[str, SamplingPlan]:
 def check_lengths(sets: Mapping[str, list[Problem]], tokenizer: PreTrainedTokenizerBase, config: Config) -> None:
     """The longest prompt of every set leaves room for the longest response."""
     for one in config.score.benchmarks:
-        prompts = put(sets[one.name], config.score.prompt_of(one))
+        prompts = fill_template(sets[one.name], config.score.prompt_of(one))
         longest = max(len(ids) for ids in tokenizer(prompts)["input_ids"])
         room = config.model.context - longest
         if config.score.max_new_tokens > room:
@@ -143,12 +143,12 @@ def check_lengths(sets: Mapping[str, list[Problem]], tokenizer: PreTrainedTokeni
             )
 
 
-def put(problems: Sequence[Problem], template: str) -> list[str]:
+def fill_template(problems: Sequence[Problem], template: str) -> list[str]:
     """Problems as the policy reads them."""
     return [template.replace("{question}", problem.question) for problem in problems]
 
 
-def responses(
+def sample_responses(
     sampler: Sampler,
     tokenizer: PreTrainedTokenizerBase,
     problems: Sequence[Problem],
@@ -156,7 +156,7 @@ def responses(
     plan: SamplingPlan,
 ) -> list[dict[str, Any]]:
     """The responses to some problems, samples of one problem adjacent, each with what it came from."""
-    prompts = put(problems, template)
+    prompts = fill_template(problems, template)
     rollouts = sampler.generate(problems, prompts, plan, seed=TEST_SEED, step=0)
     said = zip(
         rollouts.group.tolist(),

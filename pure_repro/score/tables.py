@@ -16,16 +16,16 @@ import numpy as np
 from pure_repro.config import Grading
 from pure_repro.grading import Verdict, answers_match, extract_answer
 from pure_repro.score.estimators import majority, pass_at, powers_of_two
-from pure_repro.score.generations import Row
+from pure_repro.score.generations import Generation
 from pure_repro.score.intervals import Interval, mean_accuracy
 from pure_repro.score.markdown import markdown_table, percent
 
-Record = dict[str, Any]
+ScoreRecord = dict[str, Any]
 FORM = ("unboxed", "cut_off", "mean_tokens")
 AVERAGE = "average"
 
 
-def outcomes(rows: Sequence[Row], verdicts: Sequence[Verdict], grading: Grading) -> Record:
+def outcomes(rows: Sequence[Generation], verdicts: Sequence[Verdict], grading: Grading) -> ScoreRecord:
     """What happened to every problem of one set: right or wrong, greedy, in each sample, and by majority.
 
     ``digest`` identifies problems and references. The shares are of the sampled responses where there are any.
@@ -58,7 +58,7 @@ def right_by_majority(verdicts: Sequence[Verdict], grading: Grading) -> bool:
     return chosen is not None and verdicts[chosen].correct
 
 
-def per_problem(sets: dict[str, Record], measure: str) -> list[np.ndarray]:
+def per_problem(sets: dict[str, ScoreRecord], measure: str) -> list[np.ndarray]:
     """Per set the value of every problem, one row: ``greedy``, ``mean``, ``majority`` or ``pass@<k>``."""
     values = []
     for one in sets.values():
@@ -72,7 +72,7 @@ def per_problem(sets: dict[str, Record], measure: str) -> list[np.ndarray]:
     return values
 
 
-def estimates(sets: dict[str, Record]) -> Record:
+def estimates(sets: dict[str, ScoreRecord]) -> ScoreRecord:
     """Every measure of some sets that each of them has, averaged over the sets, with its 95 % interval.
 
     The intervals are those of ``mean_accuracy``. Nothing is rounded before it is averaged.
@@ -86,7 +86,7 @@ def estimates(sets: dict[str, Record]) -> Record:
     return {"problems": sum(len(one["greedy"]) for one in sets.values()), "samples": fewest} | intervals | form
 
 
-def tables(checkpoints: dict[str, dict[str, Record]]) -> list[Record]:
+def tables(checkpoints: dict[str, dict[str, ScoreRecord]]) -> list[ScoreRecord]:
     """A record per checkpoint and set, and one over the sets of a checkpoint where there are several."""
     rows = []
     for checkpoint, sets in checkpoints.items():
@@ -95,7 +95,7 @@ def tables(checkpoints: dict[str, dict[str, Record]]) -> list[Record]:
     return rows
 
 
-def in_markdown(records: Sequence[Record], grading: Grading, scored: Mapping[str, str]) -> str:
+def scores_markdown(records: Sequence[ScoreRecord], grading: Grading, scored: Mapping[str, str]) -> str:
     """The table as a reader wants it, a section per checkpoint."""
     sections = [
         f"# Scores, graded by the {grading.profile} rules",
@@ -128,30 +128,30 @@ def in_markdown(records: Sequence[Record], grading: Grading, scored: Mapping[str
 
 
 def write_scores(
-    rows: Sequence[Row], verdicts: Sequence[Verdict], grading: Grading, scored: Mapping[str, str], out: Path
+    rows: Sequence[Generation], verdicts: Sequence[Verdict], grading: Grading, scored: Mapping[str, str], out: Path
 ) -> None:
     """Write ``scores.json`` (per problem, so that any interval can be computed later), ``table.json``, ``table.md``.
 
     ``scored`` says what each checkpoint is: hub id and revision, folder and digest, or the stage that made it.
     """
-    checkpoints: dict[str, dict[str, Record]] = {}
+    checkpoints: dict[str, dict[str, ScoreRecord]] = {}
     judged = zip(rows, verdicts, strict=True)
     for (checkpoint, name), group in groupby(judged, key=lambda pair: (pair[0]["checkpoint"], pair[0]["set"])):
         asked, decided = zip(*group, strict=True)
         checkpoints.setdefault(checkpoint, {})[name] = outcomes(asked, decided, grading)
     records = tables(checkpoints)
-    (out / "table.md").write_text(in_markdown(records, grading, scored))
-    rounded = [{key: in_digits(value) for key, value in record.items()} for record in records]
+    (out / "table.md").write_text(scores_markdown(records, grading, scored))
+    rounded = [{key: round_for_file(value) for key, value in record.items()} for record in records]
     (out / "table.json").write_text(
         json.dumps({"grading": grading.profile, "scored": scored, "rows": rounded}, indent=1) + "\n"
     )
     (out / "scores.json").write_text(json.dumps({"checkpoints": checkpoints}, indent=1) + "\n")
 
 
-def in_digits(value: Any) -> Any:
+def round_for_file(value: Any) -> Any:
     """A number for a file, with as many digits as every machine agrees on.
 
-    >>> in_digits(1 / 3), in_digits(Interval(0.5, 0.1, 2 / 3)), in_digits("math500"), in_digits(30)
+    >>> round_for_file(1 / 3), round_for_file(Interval(0.5, 0.1, 2 / 3)), round_for_file("math500"), round_for_file(30)
     (0.333333, [0.5, 0.1, 0.666667], 'math500', 30)
     """
     if isinstance(value, Interval):

@@ -107,12 +107,12 @@ def log_table(client: "MlflowClient", run_id: str, rows: Sequence[Mapping[str, A
     client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([{"path": name, "type": "table"}]))
 
 
-def checked(name: str, path: Path) -> str:
+def metric_name(name: str, path: Path) -> str:
     """A metric's name, if MLflow takes it.
 
-    >>> checked("reward/process", Path("metrics.jsonl"))
+    >>> metric_name("reward/process", Path("metrics.jsonl"))
     'reward/process'
-    >>> checked("pass@1", Path("metrics.jsonl"))
+    >>> metric_name("pass@1", Path("metrics.jsonl"))
     Traceback (most recent call last):
     ValueError: metrics.jsonl: MLflow takes no metric called 'pass@1': use letters, digits, _ - . : space and single /
     """

@@ -19,15 +19,15 @@ def rollouts(folder: Path) -> Iterator[dict[str, Any]]:
                         "problem": row["problem"],
                         "verdict": "right" if row["correct"] else "wrong",
                         "advantage": row["advantage"],
-                        "steps with their scores": scored(row["response"], row["process_rewards"]),
+                        "steps with their scores": with_step_scores(row["response"], row["process_rewards"]),
                         "answer": row["answer"],
                     }
 
 
-def scored(response: str, scores: Sequence[float]) -> str:
+def with_step_scores(response: str, scores: Sequence[float]) -> str:
     """A response with the score of each step before it; where there are none, as it is.
 
-    >>> print(scored("7+4=11\\n\\nso 11", [0.8, -0.25]))
+    >>> print(with_step_scores("7+4=11\\n\\nso 11", [0.8, -0.25]))
     +0.80  7+4=11
     -0.25  so 11
     """

@@ -21,11 +21,11 @@ from pure_repro.track.mlflow import (
     LOGGED,
     NOTE,
     PARENT_ID,
-    checked,
     connect,
     flatten,
     log_metrics,
     log_table,
+    metric_name,
     milliseconds,
     parent_id,
     put_status,
@@ -183,7 +183,10 @@ def _log_records(client: "MlflowClient", run: "Run", path: Path, prefix: str, ti
     new = [
         [
             Metric(
-                shown_as(checked(prefix + name, path)), value, times.get(int(record["step"]), run.info.start_time), step
+                shown_as(metric_name(prefix + name, path)),
+                value,
+                times.get(int(record["step"]), run.info.start_time),
+                step,
             )
             for name, value in record.items()
             if name != "step"

@@ -26,7 +26,7 @@ from pure_repro.types import Batch, Columns, Stream
 
 
 @runtime_checkable
-class Estimator(Protocol):
+class AdvantageEstimator(Protocol):
     """From what is still to come of every reward to the advantages of tokens."""
 
     def estimate(self, batch: Batch, returns: Sequence[Returns]) -> tuple[Tensor, dict[str, Columns]]:
@@ -86,7 +86,7 @@ class PolicyAdvantages:
 
     context: Context
     likelihoods: Likelihoods
-    estimator: Estimator
+    estimator: AdvantageEstimator
 
     def of(self, batch: Batch) -> Batch:
         """The batch with the advantage of every token, and with what companions are to learn.
@@ -155,7 +155,7 @@ def open_advantages(context: Context, likelihoods: Likelihoods, companions: Mapp
     config, choice = context.config, context.config.advantage
     if not isinstance(config.objective, PolicyGradient):
         return NoAdvantages()
-    estimator: Estimator = BaselineEstimator(config)
+    estimator: AdvantageEstimator = BaselineEstimator(config)
     if isinstance(choice, Gae):
         critic = companions["critic"]
         assert isinstance(critic, ValueModel)

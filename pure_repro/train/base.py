@@ -13,7 +13,7 @@ from pure_repro.data.demonstrations import demonstrate
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.data.world import draw_problems
 from pure_repro.models.policy import new_policy
-from pure_repro.models.supervised import IGNORE, Batch, Example, fit
+from pure_repro.models.supervised import IGNORE, Example, Minibatch, fit
 from pure_repro.types import Problem
 
 
@@ -24,7 +24,7 @@ def fit_base(config: Config, out: Path) -> None:
     model = new_policy(config.model, tokenizer, config.seed)
     model.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast as the fused one's
 
-    def loss(batch: Batch) -> Tensor:
+    def loss(batch: Minibatch) -> Tensor:
         output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"])
         return output.loss
 

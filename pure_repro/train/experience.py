@@ -34,7 +34,7 @@ class Experience:
         while needs_more(draws, config):
             draws.append(self.rewarded(self.responder.sample(self.next_problems(len(draws))), every_draw=True))
         self.context.progress.redraws += len(draws) - 1
-        batch = self.rewarded(consistent(filled(draws, config), config.filter), every_draw=False)
+        batch = self.rewarded(consistent(fill_batch(draws, config), config.filter), every_draw=False)
         for name, stream in batch.streams.items():
             require_finite(f"the rewards {name!r}", stream.rewards[stream.units.mask])
         return self.explainer.explained(batch) if self.explainer else batch
@@ -76,7 +76,7 @@ def needs_more(draws: Sequence[Batch], config: Config) -> bool:
     return passed < config.train.prompts_per_step and len(draws) < choice.max_rounds
 
 
-def filled(draws: Sequence[Batch], config: Config) -> Batch:
+def fill_batch(draws: Sequence[Batch], config: Config) -> Batch:
     """The first ``prompts_per_step`` problems that passed; where they are too few, the first of the others besides.
 
     So every update sees as many responses as the others, whatever passes.

@@ -16,8 +16,8 @@ from pure_repro.models.finite import require_finite
 from pure_repro.models.likelihoods import Likelihoods
 from pure_repro.models.optimize import one_pass
 from pure_repro.rollout.fingerprint import StaleWeights
-from pure_repro.rollout.join import joined
-from pure_repro.train.terms import Side, likelihood, pairs, preference
+from pure_repro.rollout.join import join_rollouts
+from pure_repro.train.terms import Side, likelihood, preference, preference_pairs
 from pure_repro.train.update import sampler_gap, update
 from pure_repro.types import Batch, Rollouts
 
@@ -93,7 +93,7 @@ class PreferenceLearner:
         """One pass over the pairs of a batch."""
         candidates, config = self.candidates(batch), self.context.config
         groups = candidates.rollouts.group.tolist()
-        right, wrong = pairs(candidates.right, groups, self.objective.pairs_per_prompt)
+        right, wrong = preference_pairs(candidates.right, groups, self.objective.pairs_per_prompt)
         logprobs = self.likelihoods.of_policy(batch.rollouts, config.rollout.temperature)
         metrics = {"pairs/count": float(len(right))}
         metrics |= sampler_gap(logprobs, batch.rollouts.logprobs, batch.rollouts.mask)
@@ -116,7 +116,7 @@ class PreferenceLearner:
         wrong = some.outcomes.right < 0.5
         right = replace(positives.rollouts, group=torch.tensor(positives.problems))
         group = torch.cat([right.group, some.rollouts.group[wrong]])
-        both = replace(joined([right, some.rollouts.rows(wrong)]), group=group)
+        both = replace(join_rollouts([right, some.rollouts.rows(wrong)]), group=group)
         return Candidates(both, [1.0] * len(right.tokens) + [0.0] * int(wrong.sum()), None)
 
     def side(self, candidates: Candidates, rows: Int[Tensor, " pair"]) -> Side:

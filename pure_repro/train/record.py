@@ -12,7 +12,7 @@ from pure_repro.train.journal import Journal
 from pure_repro.train.speed import peak_of, speed_figures
 from pure_repro.types import Batch, Stream
 from pure_repro.watch.paper import paper_metrics
-from pure_repro.watch.signals import mean, shape_signals
+from pure_repro.watch.signals import mean_or_zero, shape_signals
 
 SHOWN_RESPONSES = 24
 UNGRADED = ("timeout", "unparsable", "bad_reference")  # they count as wrong, and nobody knows whether they are
@@ -58,10 +58,12 @@ class Recorder:
         """What the responses of a step look like, and what they earned."""
         assert batch.advantages is not None, "advantages come first"
         row = {
-            "accuracy": mean(verdict == "correct" for verdict in batch.verdicts),
+            "accuracy": mean_or_zero(verdict == "correct" for verdict in batch.verdicts),
             "advantage/std": batch.advantages[batch.rollouts.mask].std().item(),
         }
-        row |= {f"grading/{status}": mean(verdict == status for verdict in batch.verdicts) for status in UNGRADED}
+        row |= {
+            f"grading/{status}": mean_or_zero(verdict == status for verdict in batch.verdicts) for status in UNGRADED
+        }
         row |= {f"response/{name}": value for name, value in shape_signals(batch.rollouts, batch.steps).items()}
         for name, stream in batch.streams.items():
             row |= reward_figures(name, stream) if stream.weight is not None else {}

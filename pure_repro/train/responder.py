@@ -12,7 +12,7 @@ from pure_repro.models.context import Context
 from pure_repro.models.engine import Engine
 from pure_repro.models.precision import sampling_copy
 from pure_repro.rollout.hf import SamplingPlan
-from pure_repro.rollout.join import joined
+from pure_repro.rollout.join import join_rollouts
 from pure_repro.rollout.sampler import Sampler
 from pure_repro.rollout.steps import StepReader
 from pure_repro.rollout.text import texts
@@ -69,7 +69,7 @@ class Responder:
             some = problems[share]
             return self.sampler.generate(some, prompts_of(config, some), plan, seed=config.seed, step=step)
 
-        return joined(self.context.ranks.parts(own, len(problems)))
+        return join_rollouts(self.context.ranks.parts(own, len(problems)))
 
     def graded(self, responses: Sequence[str], answers: Sequence[str]) -> list[str]:
         """How each response is graded, by the rules that pay the verifiable reward (``Verdict.status``)."""

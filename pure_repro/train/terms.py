@@ -27,12 +27,12 @@ class Side:
     token_rewards: Float[Tensor, "pair token"] | None
 
 
-def pairs(
+def preference_pairs(
     outcome: Sequence[float], group: Sequence[int], most: int
 ) -> tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]:
     """Right responses, each with a wrong one to the same problem; at most so many a problem, and no response twice.
 
-    >>> right, wrong = pairs([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0, 0, 0, 0, 1, 1, 2, 2], most=4)
+    >>> right, wrong = preference_pairs([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0], [0, 0, 0, 0, 1, 1, 2, 2], most=4)
     >>> right.tolist(), wrong.tolist()
     ([0, 2], [1, 3])
     """

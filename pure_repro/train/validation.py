@@ -14,7 +14,7 @@ from pure_repro.train.journal import Journal
 from pure_repro.train.responder import Responder
 from pure_repro.types import Problem, Rollouts
 from pure_repro.watch.collapse import collapsed_at
-from pure_repro.watch.signals import mean, shape_signals, skipped_share, text_signals
+from pure_repro.watch.signals import mean_or_zero, shape_signals, skipped_share, text_signals
 
 NOISE_STEP = -1  # noise is drawn as if before the first step, so every validation has the same noise
 SAMPLES = 4
@@ -47,7 +47,7 @@ class Validator:
             responses = texts(context.tokenizer, rollouts)
             asked = [self.problems[number] for number in rollouts.group.tolist()]
             verdicts = self.responder.graded(responses, [str(problem.answer) for problem in asked])
-            row[name] = mean(verdict == "correct" for verdict in verdicts)
+            row[name] = mean_or_zero(verdict == "correct" for verdict in verdicts)
         self.responder.sampler.rest()
         divergence = self.likelihoods.divergence(rollouts.rows(slice(0, None, SAMPLES)))
         if context.ranks.first:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pure_repro.config import Alarm
-from pure_repro.watch.signals import mean
+from pure_repro.watch.signals import mean_or_zero
 
-Rows = Sequence[Mapping[str, Any]]  # a journal: each row has its ``step``
-Runs = Sequence[tuple[Rows, Rows]]  # of each the metrics of its updates and its validations
+JournalRows = Sequence[Mapping[str, Any]]  # a journal: each row has its ``step``
+Runs = Sequence[tuple[JournalRows, JournalRows]]  # of each the metrics of its updates and its validations
 LOST = 0.1  # of sampled accuracy: what alarms are to come before
 
 
@@ -17,7 +17,7 @@ def smoothed(values: Sequence[float], window: int) -> list[float]:
     >>> smoothed([1.0, 3.0, 5.0], 2)
     [2.0, 4.0]
     """
-    return [mean(values[end - window : end]) for end in range(window, len(values) + 1)]
+    return [mean_or_zero(values[end - window : end]) for end in range(window, len(values) + 1)]
 
 
 def levels(values: Sequence[float], alarm: Alarm, window: int) -> list[float]:
@@ -42,7 +42,7 @@ def crosses(level: float, alarm: Alarm) -> bool:
     return level > alarm.threshold if alarm.side == "above" else level < alarm.threshold
 
 
-def went_off(rows: Rows, alarm: Alarm, window: int) -> int | None:
+def went_off(rows: JournalRows, alarm: Alarm, window: int) -> int | None:
     """The first step at which an alarm goes off; ``None``: it never does, or the metric is not logged.
 
     >>> rows = [{"step": i, "steps": float(s)} for i, s in enumerate([6, 6, 6, 9, 12], start=1)]
@@ -57,13 +57,13 @@ def went_off(rows: Rows, alarm: Alarm, window: int) -> int | None:
     return next((step for step, height in zip(after, heights, strict=True) if crosses(height, alarm)), None)
 
 
-def all_that_went_off(rows: Rows, alarms: Mapping[str, Alarm], window: int) -> dict[str, int]:
+def all_that_went_off(rows: JournalRows, alarms: Mapping[str, Alarm], window: int) -> dict[str, int]:
     """The alarms that have gone off, each with its first step."""
     steps = {name: went_off(rows, alarm, window) for name, alarm in alarms.items()}
     return {name: step for name, step in steps.items() if step is not None}
 
 
-def lost(validations: Rows) -> int | None:
+def lost(validations: JournalRows) -> int | None:
     """The first validation at which sampled accuracy lies ``LOST`` below its best so far, for good.
 
     A dip that the run climbs out of is none.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from pure_repro.types import Batch
-from pure_repro.watch.signals import mean, repetition
+from pure_repro.watch.signals import mean_or_zero, repetition
 
 HIGH_REPETITION = 0.2
 REFLECTIONS = (  # counted in lower case
@@ -26,10 +26,10 @@ def paper_metrics(batch: Batch, outcome_rewards: Sequence[float]) -> dict[str, f
     rollouts, repetitions = batch.rollouts, [repetition(response) for response in batch.responses]
     return {
         **length_metrics(rollouts.mask.sum(dim=1).tolist(), rollouts.finished.tolist(), correct),
-        **spread("num_of_steps", [float(count) for count in batch.steps.mask.sum(dim=1).tolist()]),
+        **range_metrics("num_of_steps", [float(count) for count in batch.steps.mask.sum(dim=1).tolist()]),
         **pattern_metrics(batch.responses, repetitions, correct),
         **group_metrics(rollouts.group.tolist(), correct),
-        **spread("instant_rewards/verifiable_reward", [float(right) for right in correct]),
+        **range_metrics("instant_rewards/verifiable_reward", [float(right) for right in correct]),
         **(reward_metrics(outcome_rewards, correct) if outcome_rewards else {}),
     }
 
@@ -43,15 +43,15 @@ def reflections(response: str) -> int:
     return sum(response.lower().count(phrase) for phrase in REFLECTIONS)
 
 
-def spread(key: str, values: Sequence[float]) -> dict[str, float]:
+def range_metrics(key: str, values: Sequence[float]) -> dict[str, float]:
     """Mean, largest and smallest of some values under a key; nothing of none.
 
-    >>> spread("steps", [1.0, 3.0])
+    >>> range_metrics("steps", [1.0, 3.0])
     {'steps/mean': 2.0, 'steps/max': 3.0, 'steps/min': 1.0}
     """
     if not values:
         return {}
-    return {f"{key}/mean": mean(values), f"{key}/max": float(max(values)), f"{key}/min": float(min(values))}
+    return {f"{key}/mean": mean_or_zero(values), f"{key}/max": float(max(values)), f"{key}/min": float(min(values))}
 
 
 def by_verdict(values: Sequence[float], correct: Sequence[bool]) -> dict[str, list[float]]:
@@ -84,8 +84,8 @@ def length_metrics(tokens: Sequence[int], finished: Sequence[bool], correct: Seq
         for part, values in lengths.items()
         if values
         for key, value in {
-            **spread(f"response_length/{part}", values),
-            f"response_length/{part}/clip_ratio": mean(clipped[part]),
+            **range_metrics(f"response_length/{part}", values),
+            f"response_length/{part}/clip_ratio": mean_or_zero(clipped[part]),
         }.items()
     }
 
@@ -100,9 +100,13 @@ def pattern_metrics(
     """
     high = by_verdict([float(score > HIGH_REPETITION) for score in repetitions], correct)
     return {
-        **spread("high_level_scores/repeat_score", repetitions),
-        **spread("high_level_scores/reflection_pattern_score", [float(reflections(r)) for r in responses]),
-        **{f"high_level_scores/high_repeatness_ratio/{part}": mean(values) for part, values in high.items() if values},
+        **range_metrics("high_level_scores/repeat_score", repetitions),
+        **range_metrics("high_level_scores/reflection_pattern_score", [float(reflections(r)) for r in responses]),
+        **{
+            f"high_level_scores/high_repeatness_ratio/{part}": mean_or_zero(values)
+            for part, values in high.items()
+            if values
+        },
     }
 
 
@@ -116,8 +120,8 @@ def group_metrics(group: Sequence[int], correct: Sequence[bool]) -> dict[str, fl
     pairs = zip(group, correct, strict=True)
     groups = [[right for _, right in rows] for _, rows in groupby(pairs, key=lambda pair: pair[0])]
     return {
-        **spread("group_info/pass_at_n/whole_batch", [float(any(rights)) for rights in groups]),
-        **spread("group_info/avg_n/whole_batch", [mean(rights) for rights in groups]),
+        **range_metrics("group_info/pass_at_n/whole_batch", [float(any(rights)) for rights in groups]),
+        **range_metrics("group_info/avg_n/whole_batch", [mean_or_zero(rights) for rights in groups]),
     }
 
 
@@ -131,6 +135,6 @@ def reward_metrics(outcome_rewards: Sequence[float], correct: Sequence[bool]) ->
     """
     agreed = [(reward > 0) == right for reward, right in zip(outcome_rewards, correct, strict=True)]
     return {
-        **spread("instant_rewards/outcome_reward", outcome_rewards),
-        "instant_rewards/orm_match_vr": mean(agreed),
+        **range_metrics("instant_rewards/outcome_reward", outcome_rewards),
+        "instant_rewards/orm_match_vr": mean_or_zero(agreed),
     }

@@ -32,11 +32,11 @@ def text_signals(responses: Sequence[str]) -> dict[str, float]:
     told = [response.split("\n\n") for response in responses]
     steps = [step for said in told for step in said]
     return {
-        "no_answer": mean(extract_answer(response) is None for response in responses),
-        "empty": mean(response == "" for response in responses),
-        "filler": mean(step.startswith(FILLERS) for step in steps),
-        "repeated": mean(step in said[:i] for said in told for i, step in enumerate(said)),  # word for word
-        "repetition": mean(repetition(response) for response in responses),
+        "no_answer": mean_or_zero(extract_answer(response) is None for response in responses),
+        "empty": mean_or_zero(response == "" for response in responses),
+        "filler": mean_or_zero(step.startswith(FILLERS) for step in steps),
+        "repeated": mean_or_zero(step in said[:i] for said in told for i, step in enumerate(said)),  # word for word
+        "repetition": mean_or_zero(repetition(response) for response in responses),
     }
 
 
@@ -47,10 +47,10 @@ def skipped_share(questions: Sequence[str], responses: Sequence[str]) -> float:
     0.5
     """
     answered = [(q, r) for q, r in zip(questions, responses, strict=True) if extract_answer(r) is not None]
-    return mean(r.count("=") < sum(q.count(sign) for sign in "+-*") for q, r in answered)
+    return mean_or_zero(r.count("=") < sum(q.count(sign) for sign in "+-*") for q, r in answered)
 
 
-def mean(values: Iterable[float | int]) -> float:
+def mean_or_zero(values: Iterable[float | int]) -> float:
     """Arithmetic mean; 0 of nothing."""
     numbers = [float(value) for value in values]
     return sum(numbers) / len(numbers) if numbers else 0.0

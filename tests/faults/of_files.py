@@ -9,7 +9,7 @@ from campaign import Fault
 
 from pure_repro.config import FileSet, Mathematics, StepRows
 from pure_repro.data.benchmarks import read_file
-from pure_repro.data.source import training
+from pure_repro.data.source import training_set
 from pure_repro.judge.files import labelled_rows, subgoals_by_question
 from pure_repro.launch.compose import composed
 from pure_repro.prm.fit_rows import read_rows
@@ -159,7 +159,7 @@ def trained_on(path: Path, problems: int = 1, answered: int = 1) -> list[Any]:
     if not _MATHS:  # composing takes half a second
         _MATHS.append(mathematics(path))
     counts = {"train_problems": problems, "answered_problems": answered}
-    return training(_MATHS[0].model_copy(update={"path": str(path), **counts}), seed=1).problems
+    return training_set(_MATHS[0].model_copy(update={"path": str(path), **counts}), seed=1).problems
 
 
 def answers(path: Path, *expected: str | None, answered: int = 1) -> None:

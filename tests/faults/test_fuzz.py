@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pure_repro.config import ConfigError
-from pure_repro.launch.compose import checked, composed, composed_tree
-from pure_repro.launch.mistakes import dotted
+from pure_repro.launch.compose import composed, composed_tree, config_of
+from pure_repro.launch.mistakes import dotted_keys
 
 MORE = 20 if os.environ.get("FAULTS") == "all" else 1  # make test-faults
 TREE = composed_tree(["reward=judge", "credit=sum"])
-KEYS = dotted(TREE)
+KEYS = dotted_keys(TREE)
 TEXT = st.text(max_size=20).filter(lambda text: "$" not in text)  # ${…} asks for another key's value
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(TEXT, SCALARS, max_size=3)
@@ -43,7 +43,7 @@ def test_any_value_is_taken_or_refused_in_a_sentence(key: str, value: Any) -> No
     tree = copy.deepcopy(TREE)
     put(tree, key, value)
     try:
-        checked(OmegaConf.create(tree))
+        config_of(OmegaConf.create(tree))
     except ConfigError as error:
         in_a_sentence(error)
 
