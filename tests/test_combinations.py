@@ -16,6 +16,7 @@ from pure_repro.launch.compatibility import (
     GROUPS,
     Combination,
     choice_pairs,
+    choice_values,
     covering,
     page,
     refused_pairs,
