@@ -38,10 +38,11 @@ check: setup ## formatting, lint, types
 	$(BIN)/mypy
 
 test: check ## all tests on all cores, after check
-	$(BIN)/python -m pytest --numprocesses logical --dist loadscope
+	$(BIN)/python -m pytest --numprocesses logical --dist loadscope --no-loadscope-reorder --durations=40 --durations-min=5
 
-test-slow: setup ## the checks that take minutes: a table killed at random moments, a compiled run beside the plain one
-	$(BIN)/python -m pytest -m slow -s tests/slow
+test-slow: setup ## the checks that take minutes: a table killed at random moments, two machines, every engine, a wheel
+	$(BIN)/python -m pytest -m slow -s tests/slow tests/test_launch.py
+	ENGINES=all $(BIN)/python -m pytest -s tests/test_engines.py
 
 test-faults: setup ## the campaign of faults: what a user gets of each, and kills at random changes of files (KILLS=50)
 	$(BIN)/python -m pytest -m "slow or not slow" -n 0 -s tests/faults/test_kills.py
@@ -85,7 +86,7 @@ judge: setup ## outcomes alone against outcomes and judged subgoals, CALM (SEEDS
 	$(BIN)/python -m pure_repro.reproduce judge seeds=$(SEEDS) jobs=$(JOBS) out=$(OUT)/judge
 
 combinations: setup ## two updates of every combination of choices that go together, at toy length (half an hour)
-	COMBINATIONS=all $(BIN)/python -m pytest tests/test_combinations.py
+	COMBINATIONS=all $(BIN)/python -m pytest tests/test_combinations.py tests/test_recipes.py
 
 compatibility: setup ## docs/compatibility.md, from the rules of the schema
 	$(BIN)/python -m pure_repro.launch.compatibility > docs/compatibility.partial

@@ -38,12 +38,12 @@ server.set_forkserver_preload(PRELOADED)
 class Forked:
     """A process that runs ``python -m module words``; of ``subprocess.Popen`` what tests need."""
 
-    def __init__(self, module: str, words: tuple[str, ...], cwd: Path) -> None:
+    def __init__(self, module: str, words: tuple[str, ...], cwd: Path, root: Path = ROOT) -> None:
         folder = Path(tempfile.mkdtemp())
         self.args = [module, *words]
         self.stdout, self.stderr = ((folder / name).open("w+") for name in ("out", "err"))
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self.process = server.Process(target=as_main, args=(self.args, cwd, environment, folder))
+        environment = os.environ | {"PYTHONPATH": str(root)}
+        self.process = server.Process(target=as_main, args=(self.args, cwd, environment, folder, root))
         self.process.start()
         atexit.register(self.process.kill)  # where a test has failed before its end
 
@@ -76,15 +76,18 @@ class Forked:
         return self.stdout.read(), self.stderr.read()
 
 
-def as_main(words: list[str], cwd: Path, environment: dict[str, str], folder: Path) -> None:
-    """What ``python -m words`` does, in this process."""
+def as_main(words: list[str], cwd: Path, environment: dict[str, str], folder: Path, root: Path) -> None:
+    """What ``python -m words`` does, in this process; the package is that of ``root``."""
+    if root != ROOT:
+        for name in [name for name in sys.modules if name.split(".")[0] == "pure_repro"]:
+            del sys.modules[name]
     for name, descriptor in (("out", 1), ("err", 2)):
         os.dup2(os.open(folder / name, os.O_WRONLY), descriptor)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = words
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(root))
     try:
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)
     finally:
@@ -92,8 +95,8 @@ def as_main(words: list[str], cwd: Path, environment: dict[str, str], folder: Pa
         atexit._run_exitfuncs()
 
 
-def run_forked(module: str, words: tuple[str, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
+def run_forked(module: str, words: tuple[str, ...], cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
-    process = Forked(module, words, cwd)
+    process = Forked(module, words, cwd, root)
     out, err = process.communicate()
     return subprocess.CompletedProcess(process.args, process.wait(), out, err)

@@ -1,14 +1,12 @@
 """The walk-through of docs/extending.md, done to the letter in a copy of the package."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import run_forked
 
 from pure_repro.launch.compose import CONF
 
@@ -77,16 +75,10 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("kind", "command"), [(kind, command) for kind in WALKS for command in commands(kind)])
 def test_a_command_of_the_walk_through(kind: str, command: str, extended: Path, store: Path) -> None:
-    python, *words = shlex.split(command)
-    assert python == "python"
-    sweeps = "pure_repro" in words
-    run = subprocess.run(
-        [sys.executable, *words, *([f"store={store}"] if sweeps else [])],
-        cwd=extended,
-        env=os.environ | {"PYTHONPATH": str(extended)},
-        capture_output=True,
-        text=True,
-    )
+    python, dash_m, module, *words = shlex.split(command)
+    assert (python, dash_m) == ("python", "-m")
+    sweeps = module == "pure_repro"
+    run = run_forked(module, (*words, *([f"store={store}"] if sweeps else [])), cwd=extended, root=extended)
     assert run.returncode == 0, run.stdout + run.stderr
     if sweeps:
         made = [(folder / "config.yaml").read_text() for folder in (store / "train").iterdir()]

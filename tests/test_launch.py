@@ -89,6 +89,7 @@ def journal(folder: Path) -> list[int]:
     return [json.loads(line)["step"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@pytest.mark.slow
 def test_two_machines_train_lose_one_and_go_on(begin: Start, store: Path, mark: str):
     with socket.socket() as free:
         free.bind(("localhost", 0))

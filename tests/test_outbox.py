@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from forked import run_forked
 from mlflow.entities import Run
 from project import ROOT
 from stage_folders import lines, write_cells
@@ -55,12 +56,14 @@ def steps(track: Track, run: Run, metric: str) -> list[int]:
 
 
 def send(*words: str, cwd: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """`python -m pure_repro.track send`; ``limit``: no file may grow beyond so many bytes."""
+    """`python -m pure_repro.track send`; ``limit``: no file may grow beyond so many bytes, in a process of its own."""
+    if limit is None:
+        return run_forked("pure_repro.track", ("send", *words), cwd)
     return subprocess.run(
         [sys.executable, "-m", "pure_repro.track", "send", *words],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,
         text=True,
         timeout=LONG,

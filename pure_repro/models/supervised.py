@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from transformers import PreTrainedModel, get_scheduler
+from transformers import PreTrainedModel
 
 from pure_repro.config import Fit, ScheduledFit
 from pure_repro.models.finite import require_finite
@@ -53,6 +53,8 @@ def fit(
 
     The learning rate falls in a cosine where the plan names no schedule. Raises ``NotFinite`` for a loss that is none.
     """
+    from transformers import get_scheduler  # it imports peft, two seconds that a process without a fit need not pay
+
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=plan.learning_rate, betas=(0.9, plan.beta2), weight_decay=plan.weight_decay
