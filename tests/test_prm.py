@@ -217,7 +217,15 @@ def test_the_extra_layers_learn(policy, tokenizer):
 
 
 def test_the_head_is_fitted_before_the_rest(policy, tokenizer, monkeypatch):
-    config = composed(["recipe=smoke", "prm.head_examples=32", "prm.demonstrations=64", "prm.base_samples=16"])
+    config = composed(
+        [
+            "recipe=smoke",
+            "prm.head_examples=32",
+            "prm.demonstrations=64",
+            "prm.base_samples=16",
+            "prm.full_fit.epochs=6",
+        ]
+    )
     problems = draw_problems("prm", 80, config.data.difficulty, 23, seed=0)
     examples = training_examples(config, policy, tokenizer, problems)
     assert 64 <= len(examples) <= 64 + 16 + config.prm.zero_step_examples + config.prm.broken_examples
