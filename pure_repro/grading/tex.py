@@ -20,6 +20,9 @@ def closing_brace(text: str, start: int) -> int | None:
     >>> closing_brace(r"{a\}{b}c} d", 0)
     8
     """
+    first = text.find("}", start)
+    if text.find("{", start + 1, first) < 0 and text.find("\\", start, first) < 0:
+        return first if first >= 0 else None  # most boxes of a training run hold a number
     depth = 0
     for match in BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(match.group(), 0)
