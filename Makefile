@@ -41,7 +41,7 @@ test: check ## all tests on all cores, after check
 	$(BIN)/python -m pytest --numprocesses logical --dist loadscope --no-loadscope-reorder --durations=40 --durations-min=5
 
 test-slow: setup ## the checks that take minutes: a table killed at random moments, two machines, every engine, a wheel
-	$(BIN)/python -m pytest -m slow -s tests/slow tests/test_launch.py
+	$(BIN)/python -m pytest -m slow -s tests/slow tests/grading tests/test_launch.py
 	ENGINES=all $(BIN)/python -m pytest -s tests/test_engines.py
 
 test-faults: setup ## the campaign of faults: what a user gets of each, and kills at random changes of files (KILLS=50)
