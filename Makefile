@@ -57,8 +57,8 @@ smoke: setup ## the whole flow at toy length, under a minute
 reproduce-table1: setup ## the paper's central table at embedded scale (SEEDS=1 STEPS=60, 15 minutes)
 	$(BIN)/python -m pure_repro.reproduce table1 seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/table1
 
-table1: setup ## the committed table: five seeds, 120 steps, into results/table1
-	$(MAKE) reproduce-table1 SEEDS=5 STEPS=120 OUT=results
+table1: setup ## five seeds, 200 steps, into results/table1 (hours; goes on where it was stopped)
+	$(MAKE) reproduce-table1 SEEDS=5 STEPS=200 OUT=results
 
 prm-negatives: setup ## what the reward model must have seen × credit form (SEEDS=3 STEPS=120 is what is committed)
 	$(BIN)/python -m pure_repro.reproduce prm_negatives seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/prm_negatives

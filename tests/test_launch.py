@@ -158,7 +158,7 @@ def test_a_worker_that_dies_ends_the_group_with_its_own_words(begin: Start, stor
     [tokenizer] = (store / "base").glob("*/model/tokenizer.json")
     whole = tokenizer.read_text()
     tokenizer.write_text("nonsense")
-    run = begin(*words)
+    run = begin(*words, "launch.nproc_per_node=1")
     assert run.wait(PROMPTLY) == 1
     said = run.said.read_text()
     [own] = [line for line in said.splitlines() if "tokenizer.json is other than stage base left it" in line]
@@ -188,16 +188,16 @@ def environment(process: Path) -> bytes:
         return b""
 
 
-def test_a_failing_job_leaves_the_others_of_its_sweep_finished(begin: Start, store: Path):
+def test_a_failing_job_leaves_the_others_of_its_sweep_finished(entry: Callable, store: Path):
     words = [*SMOKE, f"store={store}", "stages=[train]", "train.steps=1"]
     jobs = [["credit=" + credit, "reward=" + reward] for credit in ("min", "sum") for reward in ("prm", "mixed_10")]
     folders = [plan(composed([*words, *job]))["train"].folder for job in jobs]
     folders[1].parent.mkdir()
     folders[1].write_text("not a folder")
-    run = begin("-m", *words, "credit=min,sum", "reward=prm,mixed_10")
-    assert run.wait(PROMPTLY) == 1
+    run = entry("-m", *words, "credit=min,sum", "reward=prm,mixed_10")
+    assert run.returncode == 1
     assert [(folder / "manifest.json").exists() for folder in folders] == [True, False, True, True]
-    end = run.said.read_text().splitlines()[-2:]
+    end = run.stderr.splitlines()[-2:]
     assert end[0] == "pure-repro: 1 of the jobs failed, the others are done:"
     assert "credit=min" in end[1] and "reward=mixed_10" in end[1] and f"{folders[1]}: File exists" in end[1]
 
