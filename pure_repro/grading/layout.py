@@ -209,8 +209,10 @@ ENDING = re.compile(r"(?:\s|,|;|\.|\\\\|\\(?:blacksquare|square|Box|checkmark|qe
 def trim_punctuation(text: str) -> str:
     r"""Outer blanks, empty groups, and what ends a sentence or a proof.
 
-    >>> trim_punctuation(" 5. "), trim_punctuation(r"x=5,\\"), trim_punctuation(r"{}^2\{\}")
-    ('5', 'x=5', '^2\\{\\}')
+    >>> trim_punctuation(" 5. "), trim_punctuation(r"x=5,\\"), trim_punctuation(r"{}^2\{\}"), trim_punctuation("{5.}")
+    ('5', 'x=5', '^2\\{\\}', '{5}')
     """
-    text = re.sub(r"(?<!\\)\{\s*\}", "", text).lstrip(" ,;")
-    return ENDING.sub("", text)
+    text = ENDING.sub("", re.sub(r"(?<!\\)\{\s*\}", "", text).lstrip(" ,;"))
+    if text.startswith("{") and closing_brace(text, 0) == len(text) - 1:  # the box, say, in which it was
+        return f"{{{ENDING.sub('', text[1:-1])}}}"
+    return text

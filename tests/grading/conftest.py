@@ -48,4 +48,4 @@ def all_references() -> list[str]:
     training = DATA / "math8k_879_answers.json"
     if training.exists():
         texts |= {row["ref_answer"] for row in json.loads(training.read_text())}
-    return sorted(texts)
+    return sorted(texts - {""})  # which is no answer
