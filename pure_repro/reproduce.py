@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -162,11 +163,14 @@ def announcement(request: ExperimentRequest, cells: list[Planned], jobs: list[St
 
 
 def pace_of(cells: list[Planned]) -> float | None:
-    """How much longer than estimated the finished stages of some cells took; ``None`` where there are none."""
+    """How much longer than estimated the finished stages of some cells took, the median; ``None`` where there are none.
+
+    Not the mean: a stage that ran beside other work says little of this machine.
+    """
     finished = {run.folder: (config, run) for _, _, _, config in cells for run in plan(config).values() if run.finished}
-    estimated = sum(60 * minutes(config, run.stage) for config, run in finished.values())
-    took = sum(json.loads((folder / "manifest.json").read_text())["seconds"] for folder in finished)
-    return took / estimated if finished else None
+    took = {folder: json.loads((folder / "manifest.json").read_text())["seconds"] for folder in finished}
+    ratios = [took[folder] / (60 * minutes(config, run.stage)) for folder, (config, run) in finished.items()]
+    return median(ratios) if ratios else None
 
 
 def table_track(request: ExperimentRequest, store: Path, track: Track) -> Track:

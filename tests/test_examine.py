@@ -305,7 +305,14 @@ def test_a_random_model_on_the_real_rows_of_prmbench(tmp_path, capsys):
         pytest.skip(f"{file} is not here: the real rows of PRMBench were not read")
     folder, every_fifth = save_reward_model(tmp_path), tmp_path / "rows.jsonl"
     every_fifth.write_text("".join(file.read_text().splitlines(keepends=True)[::5]))
-    words = ["on=prmbench", f"on.path={every_fifth}", f"prm.path={folder}", f"store={tmp_path}", "probes=10", "problems=20"]
+    words = [
+        "on=prmbench",
+        f"on.path={every_fifth}",
+        f"prm.path={folder}",
+        f"store={tmp_path}",
+        "probes=10",
+        "problems=20",
+    ]
     figures, _, printed = examined(words, capsys)
     assert set(figures) >= {"simplicity", "soundness", "sensitivity", "overall", "redundency"}
     assert all(

@@ -12,6 +12,7 @@ from pure_repro.config import (
     FitPrm,
     Gae,
     ImplicitPrm,
+    PolicyGradient,
     Published,
     TestSet,
     Tiny,
@@ -68,6 +69,8 @@ def minutes(config: Config, stage: str) -> float:
             responses = config.train.prompts_per_step * config.train.samples_per_prompt
             beside = isinstance(config.advantage, Gae) + (config.reward.implicit is not None)  # as large as the policy
             scored = beside + (config.reward.process_weight > 0 and config.reward.implicit is None)
+            if isinstance(config.objective, PolicyGradient):
+                scored += config.objective.kl.beta > 0  # the reference reads every response
             step = responses * (
                 response / SAMPLED_TOKENS_PER_SECOND
                 + (1 + beside) * tokens / FITTED_TOKENS_PER_SECOND
