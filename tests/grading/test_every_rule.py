@@ -1,6 +1,6 @@
 """What every reader, comparison and rule of extraction is for: with any of them off, rows of the tables fail.
 
-The rules of the normaliser have their own such test, in ``test_verdicts``; this one takes two minutes (``make test-slow``).
+The rules of the normaliser have such a test in ``test_verdicts``; this one takes two minutes (``make test-slow``).
 """
 
 import re
