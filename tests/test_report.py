@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -362,6 +363,17 @@ ABOUT = {
 PUBLISHED = {"source": "A paper", "protocol": "greedy", "verified": "Read", "columns": ["x"], "notes": ["A note."]}
 PUBLISHED["rows"] = [{"label": "base", "values": [1.5]}, {"label": "ours", "values": [None]}]
 ANY = Experiment("any", ROWS, About.model_validate(ABOUT), PUBLISHED)
+
+
+def test_a_level_of_nothing_is_reached_by_nobody(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "store", [1])
+    steps = {
+        level: read_results(
+            cells, Experiment("any", ROWS, ANY.about.model_copy(update={"level": level}), PUBLISHED)
+        ).measure("steps_to_level")["pure_vr"][1]
+        for level in (0.0, 0.01)
+    }
+    assert steps[0.0] == math.inf and steps[0.01] < math.inf
 
 
 def test_an_experiment_is_reported_the_same_way_whatever_it_is(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import ceil, isfinite, nan
+from math import ceil, inf, isfinite, nan
 from statistics import median
 from typing import cast
 
@@ -83,7 +83,8 @@ class Results:
         """A measure of a training; infinite for a step that never came, not a number for what it does not have."""
         match name:
             case "steps_to_level":
-                return steps_to_level(run, self.mark[run.seed]) if run.seed in self.mark else nan
+                level = self.mark.get(run.seed, nan)
+                return steps_to_level(run, level) if level > 0 else (inf if level == 0 else nan)  # 0 is no level
             case "draws_to_level":  # of a batch of prompts; without a prompt filter one a step
                 draws = run.curve("drawn/rounds")[1] or [1.0] * run.summary["last_step"]
                 steps = self.of_run("steps_to_level", run)
