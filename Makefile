@@ -60,7 +60,7 @@ reproduce-table1: setup ## the paper's central table at embedded scale (SEEDS=1 
 table1: setup ## five seeds, 200 steps, into results/table1 (hours; goes on where it was stopped)
 	$(MAKE) reproduce-table1 SEEDS=5 STEPS=200 OUT=results
 
-prm-negatives: setup ## what the reward model must have seen × credit form (SEEDS=3 STEPS=120 is what is committed)
+prm-negatives: setup ## what the reward model must have seen × credit form (SEEDS=3 STEPS=120; results/README.md says with which set the committed one was made)
 	$(BIN)/python -m pure_repro.reproduce prm_negatives seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/prm_negatives
 
 ingredients: STEPS = 200

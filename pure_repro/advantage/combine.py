@@ -39,6 +39,7 @@ def compared(
     """
 
     def less_baseline(one: Returns) -> Float[Tensor, "batch token"]:
+        """A stream's returns minus its own baseline, 0 where nothing is known."""
         rows, made = one.known.nonzero().squeeze(1), one.values * one.known[:, None]
         if one.estimator != "none" and len(rows):
             those = (one.values[rows], rollouts.mask[rows], rollouts.group[rows], steps.rows(rows))

@@ -161,6 +161,7 @@ def joint_loss(prm: Qwen2ForTokenClassification, plan: EmbeddedPrm) -> Callable[
     """``CE(step) + token_weight·CE(token) + language_weight·CE(next token)`` of a batch."""
 
     def loss(batch: Minibatch) -> Tensor:
+        """What one minibatch costs: verdicts on steps, and the words around them."""
         hidden = prm.model(
             input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
         ).last_hidden_state

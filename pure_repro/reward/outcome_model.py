@@ -56,6 +56,7 @@ class OutcomeModel:
         rollouts, reference, outcome = rollouts.rows(known), columns["reference"][known], columns["outcome"][known]
 
         def loss_of(members: Tensor, local: Tensor) -> tuple[Tensor, dict[str, float]]:
+            """A micro-batch's share of the mean loss, and nothing to log."""
             rows = members[local]
             logprobs, _ = token_logprobs(self.engine.policy, rollouts, rows, TEMPERATURE, packing=self.train.packing)
             width = logprobs.shape[1]

@@ -62,6 +62,7 @@ class ValueModel:
         old, returns = columns["values"], columns["returns"]
 
         def loss_of(members: Tensor, local: Tensor) -> tuple[Tensor, dict[str, float]]:
+            """A micro-batch's share of the clipped value loss."""
             rows, mask = members[local], rollouts.mask[members]
             values = row_values(self.engine.policy, rollouts, rows, packing=self.train.packing)
             width = values.shape[1]
