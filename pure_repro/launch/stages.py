@@ -7,7 +7,7 @@ import resource
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import yaml
@@ -88,11 +88,15 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ra
     """Bring one stage to its end: resume what is half done, do nothing when another process has finished it.
 
     All ranks train and sample the responses that are scored; of the rest the first does all, and the others wait for
-    its output. They look for the file: a fit may take longer than ranks wait for each other. A finished stage is read
-    and never written to, so that it may be somebody else's.
+    its output. They look for the file: a fit may take longer than ranks wait for each other. A finished stage is only
+    read, so that it may be somebody else's.
     """
     if ranks.agree(run.finished):
-        return require_as_left(run) if ranks.first else None
+        if ranks.first:
+            require_as_left(run)
+            with suppress(OSError):  # of somebody else's folder
+                drop_state(run.folder)  # of a run that was killed behind its manifest
+        return
     if ranks.first:
         run.folder.mkdir(parents=True, exist_ok=True)
     waiting = f"waiting for another process, which makes {run.folder}"

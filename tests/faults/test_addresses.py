@@ -157,6 +157,14 @@ def test_a_finished_stage_is_read_without_a_lock(base: StageRun) -> None:
     assert json.loads((base.folder / "manifest.json").read_text())["outputs"].keys() >= {"model/model.safetensors"}
 
 
+def test_what_a_kill_behind_the_manifest_left_goes(base: StageRun) -> None:
+    """A run of 7 B parameters would leave a hundred gigabytes of state that nobody reads."""
+    (base.folder / "state.pt").write_bytes(b"state")
+    (base.folder / "candidates" / "step0").mkdir(parents=True)
+    run_stages(composed(["recipe=smoke", f"store={base.folder.parents[1]}"]), {"base": base}, ALONE)
+    assert not (base.folder / "state.pt").exists() and not (base.folder / "candidates").exists()
+
+
 def test_the_reason_of_a_library_is_kept(tmp_path: Path) -> None:
     assert of_machine(OSError("no file named model.safetensors"), tmp_path) == "no file named model.safetensors"
     assert of_machine(ValueError("nothing of the disk"), tmp_path) is None
