@@ -40,9 +40,9 @@ check: setup ## formatting, lint, types
 test: check ## all tests on all cores, after check
 	$(BIN)/python -m pytest --numprocesses logical --dist loadscope --no-loadscope-reorder --durations=40 --durations-min=5
 
-test-slow: setup ## the checks that take minutes: a table killed at random moments, two machines, every engine, a wheel
-	$(BIN)/python -m pytest -m slow -s tests/slow tests/grading tests/test_launch.py
-	ENGINES=all $(BIN)/python -m pytest -s tests/test_engines.py
+test-slow: setup ## the checks that take minutes: killed tables and machines, every engine, every pair of choices, a wheel
+	$(BIN)/python -m pytest -m slow -s --ignore tests/faults
+	ENGINES=all COMBINATIONS=pairs $(BIN)/python -m pytest -s tests/test_engines.py tests/test_combinations.py
 
 test-faults: setup ## the campaign of faults: what a user gets of each, and kills at random changes of files (KILLS=50)
 	$(BIN)/python -m pytest -m "slow or not slow" -n 0 -s tests/faults/test_kills.py

@@ -40,6 +40,7 @@ def compiled_layers(model: PreTrainedModel) -> int:
     return sum(module._compiled_call_impl is not None for module in model.modules())
 
 
+@pytest.mark.slow
 def test_compiled_layers_sample_the_same(policy, tokenizer, float32):
     config, plan = composed([]), SamplingPlan(3, 1.0, 1.0, 30)
     problems = draw_problems("rl", 4, config.data.difficulty, 23, seed=0)

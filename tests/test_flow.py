@@ -140,6 +140,7 @@ def test_a_killed_run_ends_like_the_unbroken_one(entry: Entry, process: Callable
 ONLINE = "prm.online={learning_rate: 1e-3, max_grad_norm: 1.0, share: 0.5}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("companion", "choices"),
     [("critic", ["advantage=gae", "macro=random"]), ("online", ["reward=mixed", ONLINE])],

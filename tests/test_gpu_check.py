@@ -22,6 +22,7 @@ PHASES += [
 ]
 
 
+@pytest.mark.slow
 def test_the_check_runs_from_sampling_to_the_file(tmp_path: Path):
     """The peak is made up, so that the share of it can be recomputed."""
     run = subprocess.run([*COMMAND, "--tiny", f"--out={tmp_path}", "--teraflops=2"], capture_output=True, text=True)

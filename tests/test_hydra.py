@@ -134,6 +134,7 @@ def test_a_glob_is_every_choice(ask: Ask, store: Path):  # noqa: F811
     assert [job.label for job in read_sweep(folder).jobs] == ["credit=min seed=1", "credit=min_strict seed=1"]
 
 
+@pytest.mark.slow
 def test_a_sweeper_that_optimises_gets_the_figure_of_each_run(store: Path, tmp_path: Path):  # noqa: F811
     """It doubles the steps for as long as accuracy grows: 1, 2, 4, and 8 is worse; 16 is never asked for."""
     words = (*SMOKE, f"store={store}", "stages=[train]", "reward=verifiable")

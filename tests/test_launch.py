@@ -152,6 +152,7 @@ def test_termination_of_a_single_process_leaves_nobody_behind(begin: Start, stor
     wait_for(lambda: not alive(mark))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_group_with_its_own_words(begin: Start, store: Path, mark: str):
     words = [*GROUP, f"store={store}", "train.steps=1000"]
     folder = plan(composed(words))["train"].folder

@@ -103,7 +103,7 @@ def closed_port() -> str:
         return f"http://me:s3cret@127.0.0.1:{free.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("status", [500, None])
+@pytest.mark.parametrize("status", [500, pytest.param(None, marks=pytest.mark.slow)])
 def test_a_run_waits_for_no_answer(status: int | None, cell: Cell, track: Track, capfd: pytest.CaptureFixture):
     folder = unfinished(cell)
     with answering(status) as (uri, called):
@@ -180,6 +180,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_ends_as_killed_and_goes_on_as_running(tmp_path: Path, cell: Cell, track: Track):
     folder = unfinished(cell)
     run = subprocess.Popen(

@@ -28,6 +28,7 @@ def grid(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_grid_of_ones_own_whose_one_row_fails(entry: Callable[..., CompletedProcess[str]], store: Path, grid: Path):
     out = grid.parent / "table"
     words = [str(grid), f"store={store}", f"out={out}", *SMOKE, "train.steps=1", "train.validate_every=1"]

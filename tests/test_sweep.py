@@ -57,6 +57,7 @@ def test_a_sweep_has_a_folder_of_its_own(entry, store):
     assert read_sweep(folder) == sweep
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_are_told_apart(entry, store):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     words = (*SMOKE, f"store={store}", "stages=[train]")

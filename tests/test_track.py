@@ -211,6 +211,7 @@ def follow(folder: Path, track: Track, ready: "multiprocessing.synchronize.Barri
         sync(folder, track)
 
 
+@pytest.mark.slow
 def test_two_processes_find_no_store_and_log_at_once(tmp_path: Path, track: Track) -> None:
     folders = [c.train for c in write_cells(tmp_path / "store", [1]) if c.row in ("pure_vr", "pure_prm")]
     (tmp_path / "mlflow.db").unlink()
