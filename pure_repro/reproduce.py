@@ -30,6 +30,7 @@ from pure_repro.launch.plan import StageRun, plan
 from pure_repro.launch.watchdog import PARENT
 from pure_repro.track.follow import follow, open_parent, send_parent, send_run, settle
 from pure_repro.track.outbox import Parent
+from pure_repro.track.pages import first_section, where_tracked
 from pure_repro.track.redact import redacted_address
 
 if TYPE_CHECKING:  # what draws figures is imported when there is something to draw
@@ -321,19 +322,17 @@ def send_table(request: ExperimentRequest, report: "Report", cells: list["Cell"]
     for cell in cells:
         arm = report.results.labels[cell.row]
         send_run(cell.stages, track, name=f"{arm}, seed {cell.seed}", tags={"arm": arm})
-    glance = (request.out / "table.md").read_text().split("\n## ")[1]
     assert track.parent is not None and cells[0].score is not None
     parent = Parent(
         name=track.parent,
         kind="table",
         title=track.parent,
-        description=f"## {glance}",
+        description=first_section((request.out / "table.md").read_text()),
         folder=str(request.out.resolve()),
         table=report.table,
     )
     send_parent(cells[0].score.parents[1], track, parent)
-    for page in settle():
-        print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}")
+    print(where_tracked(settle()))
 
 
 if __name__ == "__main__":

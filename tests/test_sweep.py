@@ -97,6 +97,17 @@ def test_refused_combinations_are_listed(entry, store):
     assert sweep.jobs[1].reason.startswith(reason) and "2/2  " not in run.stdout
 
 
+def test_a_password_is_in_nothing_that_a_sweep_leaves(entry, store):
+    words = ["-m", *BASE[:1], *BASE[2:], f"store={store}", "seed=1,2", "track.uri=http://me:s3cret@127.0.0.1:9/"]
+    run = entry(*words, "train.steps=2,3")
+    assert run.returncode in (0, 1) and "s3cret" not in run.stdout + run.stderr
+    [folder] = sweeps(store)
+    record = (folder / "multirun.yaml").read_text()
+    assert "http://***@127.0.0.1:9/" in record and "train.steps=2,3" in record
+    left = [path for path in store.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+    assert left == []
+
+
 def test_combinations_that_are_all_refused_are_not_left_out():
     jobs = [Job(i, {"seed": str(i)}, [], "refused", reason="no answers") for i in (1, 2)]
     with pytest.raises(ConfigError, match=r"^no answers$"):
