@@ -9,9 +9,11 @@ from project import SMOKE
 
 from pure_repro.config import ConfigError
 from pure_repro.launch.compose import composed
+from pure_repro.launch.estimate import minutes
 from pure_repro.launch.figure import figure
 from pure_repro.launch.jobs import require_accepted
 from pure_repro.launch.plan import plan
+from pure_repro.launch.report import announce
 from pure_repro.launch.sweep import Job, read_sweep, sweep_name
 
 BASE = (*SMOKE, "stages=[base]")
@@ -77,6 +79,20 @@ def test_jobs_side_by_side_are_told_apart(entry, store):
         assert f"\n{job.number}/2  {job.label}  {job.status} (its words: {log})\n" in run.stdout
         assert ("Results: " in log.read_text()) == (job.status == "done"), "what a job prints stays in its log"
     assert "Results: " not in run.stdout
+
+
+def test_the_time_of_a_run_is_told_at_the_pace_of_its_finished_stages(tmp_path, capsys):
+    config = composed((*SMOKE, f"store={tmp_path}"))
+    stages = plan(config)
+    announce(config, stages, None)
+    reference = float(capsys.readouterr().out.splitlines()[2].split()[1])
+    stages["base"].folder.mkdir(parents=True)
+    seconds = 10 * 60 * minutes(config, "base")  # of a machine ten times slower
+    (stages["base"].folder / "manifest.json").write_text(json.dumps({"outputs": {}, "seconds": seconds}))
+    announce(config, plan(config), None)
+    out = capsys.readouterr().out.splitlines()
+    assert float(out[2].split()[1]) == pytest.approx(10 * minutes(config, "train"), abs=0.05) and reference < 1
+    assert out[-1].endswith("(at the pace of what is finished).")
 
 
 def test_refused_combinations_are_listed(entry, store):

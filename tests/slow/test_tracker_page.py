@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 PICTURES = os.environ.get("PICTURES")
-PATIENCE = 120_000  # milliseconds, where a busy machine may take its time
+PATIENCE = 90_000  # milliseconds, where a busy machine may take its time
 SWEEP = (  # toys that know something, so that there is something to lose
     *("credit=min,sum", "seed=1,2", "reward=prm", "recipe=smoke", "model.clean_demonstrations=16000"),
     *("model.demonstrations=6400", "prm.demonstrations=6400", "train.steps=16", "train.prompts_per_step=8"),
@@ -101,7 +101,7 @@ def page(pages: Pages) -> "Iterator[sync_api.Page]":
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1440, "height": 900})
         tab.set_default_timeout(PATIENCE)
-        tab.add_init_script("localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false')")
+        tab.add_init_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
         yield tab
         browser.close()
 
@@ -113,27 +113,48 @@ def picture(page: "sync_api.Page", name: str) -> None:
 
 
 def test_from_the_printed_link_to_the_table(page: "sync_api.Page", pages: Pages) -> None:
-    """No click: the link is the table's; its description shows every arm."""
+    """No click: the link is the table's; its description shows the arms, and there is a metric for each."""
     started = time.monotonic()
     page.goto(pages.newest)
     page.get_by_role("cell", name="credit=sum", exact=True).first.wait_for()
     print(f"\nfrom the printed link to the table: {time.monotonic() - started:.1f} s, no click")
-    shown = page.locator("body").inner_text()
-    assert "arm score/credit=min" in shown.replace("credit min", "credit=min")
+    page.get_by_role("link", name="arm score/credit min").wait_for()
+    page.get_by_role("heading", name="credit=min,sum seed=1,2", exact=True).wait_for()
     picture(page, "mlflow_table")
 
 
 def test_from_the_list_of_runs_to_the_table(page: "sync_api.Page", pages: Pages) -> None:
     page.goto(pages.runs)
-    page.get_by_role("link", name=re.compile("credit=min,sum seed=1,2")).first.click()
+    page.get_by_role("link", name="credit=min,sum seed=1,2").first.click()
     page.get_by_role("cell", name="credit=sum", exact=True).first.wait_for()
 
 
 def test_runs_are_grouped_by_credit(page: "sync_api.Page", pages: Pages) -> None:
     page.goto(pages.runs)
     page.get_by_text("Group by").first.click()
-    page.get_by_placeholder("Search").last.fill("credit")
-    page.get_by_role("menuitemcheckbox", name="credit", exact=True).first.click()
-    page.keyboard.press("Escape")
-    page.get_by_text(re.compile("credit: ?sum")).first.wait_for()
+    page.get_by_role("menu").get_by_text("credit", exact=True).click()
+    for value in ("min", "sum"):
+        page.get_by_text(f"Group: {value}", exact=True).wait_for()
+    page.get_by_role("link", name="credit=sum seed=2").wait_for()
     picture(page, "mlflow_grouped")
+
+
+def test_curves_are_compared_from_the_table(page: "sync_api.Page", pages: Pages) -> None:
+    page.goto(pages.newest)
+    link = page.get_by_role("link", name="accuracy of every run")
+    page.goto(pages.front + str(link.get_attribute("href")))
+    for name in ("credit=min seed=1", "credit=sum seed=1"):
+        page.get_by_text(name).first.wait_for()
+    picture(page, "mlflow_curves")
+
+
+def test_a_rollout_is_read(page: "sync_api.Page", pages: Pages) -> None:
+    """From the table to a run, to its artifacts, to what was answered."""
+    page.goto(pages.newest)
+    page.get_by_role("link", name="credit=sum seed=1").first.click()
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("rollouts.json").first.click()
+    for column in ("problem", "verdict", "advantage", "steps with their sc"):
+        page.get_by_text(column).first.wait_for()
+    page.get_by_text(re.compile(r"^[+-]\d\.\d\d  ")).first.click()
+    picture(page, "mlflow_rollout")
