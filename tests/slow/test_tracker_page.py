@@ -109,7 +109,8 @@ def page(pages: Pages) -> "Iterator[sync_api.Page]":
 def picture(page: "sync_api.Page", name: str) -> None:
     if PICTURES:
         page.wait_for_timeout(3000)  # charts are drawn after their numbers have come
-        page.screenshot(path=ROOT / PICTURES / f"{name}.png")
+        where = page.get_by_text("Path: file://")  # whoever's folder the sweep lies in
+        page.screenshot(path=ROOT / PICTURES / f"{name}.png", mask=[where], mask_color="#ffffff")
 
 
 def test_from_the_printed_link_to_the_table(page: "sync_api.Page", pages: Pages) -> None:
