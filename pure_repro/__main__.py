@@ -36,6 +36,7 @@ def main() -> None:
         sys.exit(preflight_main(words))
     flags = read_flags(words)
     require_one_purpose(flags)
+    require_choices(flags.overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it would else print over several lines
     heed_termination()
     try:
@@ -66,6 +67,19 @@ def require_one_purpose(flags: Namespace) -> None:
         fail(f"{' and '.join(names)} do not go together: a run is shown without -m, with one value a key")
     if flags.resolve and not flags.cfg:
         fail("--resolve goes with --cfg, as in: --cfg job --resolve")
+
+
+def require_choices(words: list[str]) -> None:
+    """What Hydra would compose into something that nobody has meant; words that cannot be read are left to it."""
+    from pure_repro.config import ConfigError
+    from pure_repro.launch.mistakes import require_one_choice_each
+
+    try:
+        require_one_choice_each(words)
+    except ConfigError as error:
+        fail(str(error))
+    except HydraException:
+        return
 
 
 def explained(error: Exception, flags: Namespace) -> str:

@@ -15,6 +15,7 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -52,7 +53,9 @@ from pure_repro.launch.sweep import (
     write_sweep,
 )
 from pure_repro.track.follow import open_parent, send_parent, settle
+from pure_repro.track.manifest import write_whole
 from pure_repro.track.outbox import Parent
+from pure_repro.track.pages import first_section, where_tracked
 from pure_repro.track.redact import redacted_address
 
 
@@ -73,6 +76,7 @@ class SweepCallback(Callback):
         """Print the combination."""
         if config.hydra.mode == RunMode.MULTIRUN:
             folder, number = place(config)
+            redact_record(folder)
             sweep = read_sweep(folder)
             words = public_words(config)
             job = sweep.job(number) or Job(number, combination(words, sweep.varies), words)
@@ -92,6 +96,7 @@ class SweepCallback(Callback):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Say what the sweep came to; it fails where a job did."""
         folder = Path(config.hydra.sweep.dir)
+        redact_record(folder)
         sweep = read_sweep(folder)
         print(f"\nSweep {sweep.name}: {counted(sweep)}. Record: {folder / 'sweep.json'}", flush=True)
         conclude_sweep(config, sweep, folder)
@@ -103,7 +108,11 @@ def begin(config: DictConfig, loader: ConfigLoader) -> None:
     """Everything before the first job. Raises what Hydra, OmegaConf or the schema has to say against one."""
     overrides = sweep_overrides(config, loader)
     words, varies = public_words(config), sweep_keys(overrides)
+    if several := [key for key in varies if key == "store" or key.startswith(("sweep.", "track"))]:
+        raise ConfigError(f"{several[0]} has several values: a sweep has one")
     jobs = jobs_of(config, overrides)
+    if jobs == []:
+        raise ConfigError(f"a sweep without a run: {' '.join(words)} leaves no value for {' or '.join(varies)}")
     if jobs is None:
         require_composable(config, loader, overrides)
         planned = []
@@ -125,7 +134,7 @@ def begin(config: DictConfig, loader: ConfigLoader) -> None:
             track_of(config).model_copy(update={"parent": None}),
             folder.name,
             "sweep",
-            " ".join(words),
+            title_of(words, varies),
         )
     if out := refusal_list(planned):
         print(f"Left out, because the rules refuse them:\n{out}", flush=True)
@@ -150,19 +159,51 @@ def conclude_sweep(config: DictConfig, sweep: SweepState, folder: Path) -> None:
     parent = Parent(
         name=sweep.name,
         kind="sweep",
-        title=" ".join(sweep.words),
-        description=f"## {(folder / 'table' / 'table.md').read_text().partition(chr(10) + '## ')[2]}",
+        title=title_of(sweep.words, sweep.varies),
+        description=f"{first_section((folder / 'table' / 'table.md').read_text())}\n\n`-m {' '.join(sweep.words)}`",
         folder=str((folder / "table").resolve()),
         table=report.table,
     )
     send_parent(Path(config.store), track.model_copy(update={"parent": sweep.name}), parent)
-    for page in settle():
-        print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}", flush=True)
+    print(where_tracked(settle()), flush=True)
 
 
 def public_words(config: DictConfig) -> list[str]:
     """The words of a sweep or of a job, without the passwords of addresses."""
     return [*map(redacted_address, config.hydra.overrides.task)]
+
+
+def title_of(words: Sequence[str], varies: Sequence[str]) -> str:
+    """What the tracker calls a sweep: the words that vary; those of a yaml are not among the typed ones.
+
+    >>> title_of(["credit=min,sum", "recipe=smoke", "seed=1,2"], ["credit", "seed"])
+    'credit=min,sum seed=1,2'
+    """
+    typed = [word for word in words if word.partition("=")[0] in varies]
+    return " ".join(typed or varies or words)
+
+
+def redact_record(folder: Path) -> None:
+    """Take the passwords of addresses out of Hydra's own record of a sweep, which its sweeper has written by now."""
+    record = folder / "multirun.yaml"
+    if record.exists() and (public := redacted_tree(tree := yaml.safe_load(record.read_text()))) != tree:
+        write_whole(record, yaml.safe_dump(public, sort_keys=False, allow_unicode=True))
+
+
+def redacted_tree(tree: Any) -> Any:
+    """Nested values whose addresses have lost their secrets.
+
+    >>> redacted_tree({"track": {"uri": "http://me:secret@host"}, "task": ["track.uri=http://me:secret@host"]})
+    {'track': {'uri': 'http://***@host'}, 'task': ['track.uri=http://***@host']}
+    """
+    match tree:
+        case dict():
+            return {key: redacted_tree(value) for key, value in tree.items()}
+        case list():
+            return [redacted_tree(value) for value in tree]
+        case str():
+            return redacted_address(tree)
+    return tree
 
 
 def track_of(config: DictConfig) -> Track:
@@ -237,8 +278,8 @@ def attempt(tree: DictConfig, folder: Path, number: int) -> float:
     try:
         config = config_of(tree)
         stages = prepared(config)
-        change_job(folder, number, stages={name: stage.address for name, stage in stages.items()})
-        run(config, stages)
+        job = change_job(folder, number, stages={name: stage.address for name, stage in stages.items()})
+        run(config, stages, name=job.label or None, arm=job.arm or None)
         value = figure(config.sweep.optimise, {name: stage.folder for name, stage in stages.items()})
         change_job(folder, number, status="done", value=value)
         return nan if value is None else value

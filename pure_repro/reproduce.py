@@ -6,7 +6,6 @@ made once; up to ``jobs`` processes run side by side. What is finished is never 
 it stopped.
 """
 
-import json
 import os
 import re
 import signal
@@ -16,7 +15,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -25,11 +23,12 @@ from pure_repro.config import STAGES, Config, ConfigError, Track
 from pure_repro.config.cells import experiment_name, read_cells
 from pure_repro.launch import EXPERIMENTS
 from pure_repro.launch.compose import composed
-from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes
+from pure_repro.launch.estimate import PACE_KNOWN, PACE_UNKNOWN, PEAK_GIGABYTES, minutes, pace_of
 from pure_repro.launch.plan import StageRun, plan
 from pure_repro.launch.watchdog import PARENT
 from pure_repro.track.follow import follow, open_parent, send_parent, send_run, settle
 from pure_repro.track.outbox import Parent
+from pure_repro.track.pages import first_section, where_tracked
 from pure_repro.track.redact import redacted_address
 
 if TYPE_CHECKING:  # what draws figures is imported when there is something to draw
@@ -154,23 +153,12 @@ def main() -> int:
 def announcement(request: ExperimentRequest, cells: list[Planned], jobs: list[StageJob]) -> str:
     """What will run, how long that takes at the pace of what was made here before, and how much memory."""
     total = sum(job.minutes for job in jobs) / request.jobs
-    pace = pace_of(cells)
-    known = "at the pace of what is finished" if pace else "on the reference machine; the bar tells of this one"
+    pace = pace_of((config, run) for _, _, _, config in cells for run in plan(config).values())
+    known = PACE_KNOWN if pace else f"{PACE_UNKNOWN}; the bar tells of this one"
     return (
         f"{request.name}: {len(cells)} cells, {len(jobs)} processes to run, about {total * (pace or 1.0):.0f} minutes "
         f"({known}) and {PEAK_GIGABYTES * request.jobs:.0f} GB of memory with {request.jobs} side by side"
     )
-
-
-def pace_of(cells: list[Planned]) -> float | None:
-    """How much longer than estimated the finished stages of some cells took, the median; ``None`` where there are none.
-
-    Not the mean: a stage that ran beside other work says little of this machine.
-    """
-    finished = {run.folder: (config, run) for _, _, _, config in cells for run in plan(config).values() if run.finished}
-    took = {folder: json.loads((folder / "manifest.json").read_text())["seconds"] for folder in finished}
-    ratios = [took[folder] / (60 * minutes(config, run.stage)) for folder, (config, run) in finished.items()]
-    return median(ratios) if ratios else None
 
 
 def table_track(request: ExperimentRequest, store: Path, track: Track) -> Track:
@@ -321,19 +309,17 @@ def send_table(request: ExperimentRequest, report: "Report", cells: list["Cell"]
     for cell in cells:
         arm = report.results.labels[cell.row]
         send_run(cell.stages, track, name=f"{arm}, seed {cell.seed}", tags={"arm": arm})
-    glance = (request.out / "table.md").read_text().split("\n## ")[1]
     assert track.parent is not None and cells[0].score is not None
     parent = Parent(
         name=track.parent,
         kind="table",
         title=track.parent,
-        description=f"## {glance}",
+        description=first_section((request.out / "table.md").read_text()),
         folder=str(request.out.resolve()),
         table=report.table,
     )
     send_parent(cells[0].score.parents[1], track, parent)
-    for page in settle():
-        print(f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}")
+    print(where_tracked(settle()))
 
 
 if __name__ == "__main__":

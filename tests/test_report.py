@@ -110,10 +110,41 @@ def test_it_covers_over_seeds_that_differ_and_share_their_problems(seeds: int) -
     assert covers(draw, 0.5) >= 0.93
 
 
+# Sets of different sizes of which some come out all alike: few problems of a small one beside many of others.
+MIXED = {
+    "a small set mostly right": ([0.95, 0.5], [5, 200]),
+    "a small set mostly wrong": ([0.05, 0.5], [8, 200]),
+    "one of five, the others nearly perfect": ([0.05, 0.99, 0.99, 0.99, 0.99], [3, 40, 40, 40, 40]),
+    "one of five, the others hopeless": ([0.5, 0.0, 0.0, 0.0, 0.0], [3, 40, 40, 40, 40]),
+    "one of five, the others at half": ([0.1, 0.5, 0.5, 0.5, 0.5], [3, 100, 100, 100, 100]),
+    "both ends beside the middle": ([0.1, 0.9, 0.5], [3, 3, 100]),
+    "all of three, most at an end": ([0.0, 0.0, 0.3, 1.0, 1.0], [3] * 5),
+    "one problem beside many": ([0.3, 0.5], [1, 100]),
+    "the paper's five sets": ([0.1, 0.5, 0.3, 0.7, 0.35], [30, 40, 272, 500, 675]),
+}
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+@pytest.mark.parametrize("case", MIXED)
+def test_it_covers_where_some_sets_come_out_all_alike_and_others_do_not(case: str, samples: int) -> None:
+    shares, sizes = MIXED[case]
+    rng = np.random.default_rng(samples)
+
+    def problems(share: float, size: int) -> np.ndarray:
+        """The chance of each problem; of one answer to each only the mean counts."""
+        ends = share in (0, 1) or samples == 1
+        return np.full((1, size), share) if ends else rng.beta(share, 1 - share, (1, size))
+
+    def draw() -> list[np.ndarray]:
+        return [rng.binomial(samples, problems(*one)) / samples for one in zip(shares, sizes, strict=True)]
+
+    assert covers(draw, float(np.mean(shares))) >= 0.91
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_an_average_of_answers_that_are_all_alike_has_an_interval_no_narrower_than_all_of_them_allow(value) -> None:
     average, one = (mean_accuracy([np.full((1, 3), value)] * sets) for sets in (5, 1))
-    assert average.high - average.low == pytest.approx(wilson(0, 15).high)
+    assert average.high - average.low == pytest.approx(wilson(0, 3).high / 5**0.5) > wilson(0, 15).high
     assert one.high - one.low == pytest.approx(wilson(0, 3).high) and round(wilson(0, 3).high, 3) == 0.561
 
 

@@ -9,9 +9,11 @@ from project import SMOKE
 
 from pure_repro.config import ConfigError
 from pure_repro.launch.compose import composed
+from pure_repro.launch.estimate import minutes
 from pure_repro.launch.figure import figure
 from pure_repro.launch.jobs import require_accepted
 from pure_repro.launch.plan import plan
+from pure_repro.launch.report import announce
 from pure_repro.launch.sweep import Job, read_sweep, sweep_name
 
 BASE = (*SMOKE, "stages=[base]")
@@ -80,6 +82,20 @@ def test_jobs_side_by_side_are_told_apart(entry, store):
     assert "Results: " not in run.stdout
 
 
+def test_the_time_of_a_run_is_told_at_the_pace_of_its_finished_stages(tmp_path, capsys):
+    config = composed((*SMOKE, f"store={tmp_path}"))
+    stages = plan(config)
+    announce(config, stages, None)
+    reference = float(capsys.readouterr().out.splitlines()[2].split()[1])
+    stages["base"].folder.mkdir(parents=True)
+    seconds = 10 * 60 * minutes(config, "base")  # of a machine ten times slower
+    (stages["base"].folder / "manifest.json").write_text(json.dumps({"outputs": {}, "seconds": seconds}))
+    announce(config, plan(config), None)
+    out = capsys.readouterr().out.splitlines()
+    assert float(out[2].split()[1]) == pytest.approx(10 * minutes(config, "train"), abs=0.05) and reference < 1
+    assert out[-1].endswith("(at the pace of what is finished).")
+
+
 def test_refused_combinations_are_listed(entry, store):
     words = ("-m", *BASE, f"store={store}", "filter=none,differing")
     run = entry(*words)
@@ -96,6 +112,17 @@ def test_refused_combinations_are_listed(entry, store):
     sweep = read_sweep(folder)
     assert [job.status for job in sweep.jobs] == ["done", "refused"]
     assert sweep.jobs[1].reason.startswith(reason) and "2/2  " not in run.stdout
+
+
+def test_a_password_is_in_nothing_that_a_sweep_leaves(entry, store):
+    words = ["-m", *BASE[:1], *BASE[2:], f"store={store}", "track.uri=http://me:s3cret@127.0.0.1:9/"]
+    run = entry(*words, "train.steps=2,3")
+    assert run.returncode in (0, 1) and "s3cret" not in run.stdout + run.stderr
+    [folder] = sweeps(store)
+    record = (folder / "multirun.yaml").read_text()
+    assert "http://***@127.0.0.1:9/" in record and "train.steps=2,3" in record
+    left = [path for path in store.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+    assert left == []
 
 
 def test_combinations_that_are_all_refused_are_not_left_out():

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from pure_repro.config import Config, ConfigError, Grading, Rollout
 from pure_repro.launch import CONF
-from pure_repro.launch.mistakes import nearest, of_validation, one_sentence
+from pure_repro.launch.mistakes import nearest, of_validation, one_sentence, require_one_choice_each
 
 
 class Refused(ConfigError):
@@ -37,6 +37,7 @@ def composed_tree(overrides: Sequence[str]) -> dict[str, Any]:
 def _tree(overrides: Sequence[str], root: str = "config") -> DictConfig:
     with opened() as loader:
         try:
+            require_one_choice_each(overrides)
             return compose(root, overrides=list(overrides))
         except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: of a word without a key
             raise ConfigError(one_sentence(error, overrides, loader, root)) from error

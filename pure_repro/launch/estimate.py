@@ -1,7 +1,10 @@
 """How long a stage takes, from the work in it and the speed of the machine the figures below were measured on."""
 
+import json
+from collections.abc import Iterable
 from math import inf
 from pathlib import Path
+from statistics import median
 
 from pure_repro.config import (
     Benchmark,
@@ -17,6 +20,7 @@ from pure_repro.config import (
     TestSet,
     Tiny,
 )
+from pure_repro.launch.plan import StageRun
 from pure_repro.launch.weights import parameters
 
 # Measured on one core of a 2-core server (AVX-512 with bfloat16) for the 0.86 M-parameter policy.
@@ -32,6 +36,7 @@ PEAK_GIGABYTES = 2.5  # of the largest stage, the reward model's, most of it its
 START_SECONDS = 6  # importing torch, loading models
 COMPILING_SECONDS = 75  # train.compile, where no earlier run has left its code
 COMPILED = 0.75  # of a step's time
+PACE_KNOWN, PACE_UNKNOWN = "at the pace of what is finished", "on the reference machine"
 
 
 def minutes(config: Config, stage: str) -> float:
@@ -82,6 +87,19 @@ def minutes(config: Config, stage: str) -> float:
             seconds = sampled_by_score(config) / SAMPLED_TOKENS_PER_SECOND
     compiling = COMPILING_SECONDS * (stage == "train" and config.train.compile)
     return (START_SECONDS + compiling + seconds * parameters(config.model) / PARAMETERS) / 60
+
+
+def pace_of(stages: Iterable[tuple[Config, StageRun]]) -> float | None:
+    """How much longer than estimated the finished ones of some stages took, the median; ``None`` where there are none.
+
+    Not the mean: a stage that ran beside other work says little of this machine.
+    """
+    finished = {run.folder: (config, run) for config, run in stages if run.finished}
+    took = {folder: json.loads((folder / "manifest.json").read_text()).get("seconds") for folder in finished}
+    ratios = [
+        took[folder] / (60 * minutes(config, run.stage)) for folder, (config, run) in finished.items() if took[folder]
+    ]
+    return median(ratios) if ratios else None
 
 
 def sampled_by_score(config: Config) -> float:

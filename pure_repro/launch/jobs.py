@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pure_repro.config import Config, ConfigError
 from pure_repro.launch.compose import Refused, config_of
+from pure_repro.launch.mistakes import require_one_choice_each
 from pure_repro.launch.sweep import Job
 
 Words = list[str]
@@ -53,6 +54,7 @@ def refusals(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Words]) ->
 
 def job_config(config: DictConfig, loader: ConfigLoader, words: Words) -> Config:
     """The checked configuration of a job."""
+    require_one_choice_each(words)
     tree = loader.load_sweep_config(config, words)
     with open_dict(tree):
         del tree["hydra"]

@@ -7,9 +7,13 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+
+from pure_repro.config import ConfigError
+from pure_repro.launch import CONF
 
 WANTED = {
     "int_type": "must be a whole number",
@@ -43,6 +47,11 @@ def of_validation(error: Mapping[str, Any], values: Any) -> str:
     if error["type"] == "value_error":  # a rule between keys, which names them itself
         sentence = str(error["ctx"]["error"])
         return f"{key}.{sentence}" if key else sentence
+    if error["type"] == "union_tag_invalid":
+        name, tag, allowed = (
+            str(error["ctx"][part]).replace("'", "") for part in ("discriminator", "tag", "expected_tags")
+        )
+        return f"{key}.{name}={on_one_line(tag)} is none of {allowed}"
     wanted = WANTED.get(error["type"], error["msg"].replace("Input should", "must"))
     given = "" if isinstance(error["input"], dict) else f"={on_one_line(error['input'])}"
     return f"{key}{given} {wanted}"
@@ -81,6 +90,29 @@ PLUGINS = {  # what brings a launcher or a sweeper
     "submitit_slurm": "hydra-submitit-launcher",
     "optuna": "hydra-optuna-sweeper",
 }
+
+
+def require_one_choice_each(overrides: Sequence[str]) -> None:
+    """See that every group is given one choice, by name: of a list Hydra would lay one over the other.
+
+    >>> require_one_choice_each(["credit=[min,sum]"])
+    Traceback (most recent call last):
+    pure_repro.config.base.ConfigError: credit=[min,sum] is a list: name one choice, or several after -m without []
+    >>> require_one_choice_each(["credit={gamma:1}"])
+    Traceback (most recent call last):
+    pure_repro.config.base.ConfigError: credit={gamma:1} are keys: name a choice, and write its keys as credit.gamma=1
+    """
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        group, value, shown = override.key_or_group, override.value(), override.get_value_element_as_str()
+        if not (CONF / group).is_dir():
+            continue
+        if isinstance(value, list):
+            raise ConfigError(f"{group}={shown} is a list: name one choice, or several after -m without []")
+        if isinstance(value, dict):
+            key, inner = next(iter(value.items()), ("key", "…"))
+            raise ConfigError(f"{group}={shown} are keys: name a choice, and write its keys as {group}.{key}={inner}")
+        if value in (None, ""):
+            raise ConfigError(f"{group}={shown} is no choice: name one, or leave the word out")
 
 
 def one_sentence(error: Exception, overrides: Sequence[str], loader: ConfigLoader, name: str = "config") -> str:

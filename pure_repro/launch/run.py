@@ -23,15 +23,19 @@ def prepared(config: Config) -> dict[str, StageRun]:
     return stages
 
 
-def run(config: Config, stages: dict[str, StageRun]) -> None:
-    """Say what will happen, run the stages that are not finished, say where the results are."""
+def run(config: Config, stages: dict[str, StageRun], name: str | None = None, arm: str | None = None) -> None:
+    """Say what will happen, run the stages that are not finished, say where the results are.
+
+    ``name`` and ``arm`` are what the tracker calls the run and those that differ from it in their seeds alone.
+    """
     fit = preflight(config, this_machine(config.store))
     announce(config, stages, fit)
     if not all(stage.finished for stage in stages.values()):
         require_fit(fit)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of libraries; 0 shows them
-    with tracked({name: stage.folder for name, stage in stages.items()}, config.track):
+    folders = {stage_name: stage.folder for stage_name, stage in stages.items()}
+    with tracked(folders, config.track, name=name, tags={"arm": arm} if arm else {}):
         if config.launch.name == "inline":
             from pure_repro.launch.stages import run_here
 

@@ -31,7 +31,7 @@ from pure_repro.launch.plan import StageRun, uses_prm
 from pure_repro.launch.weights import folder_of, weights_in_words, weights_name
 from pure_repro.models.checkpoint import BrokenState, OtherRanks, drop_state
 from pure_repro.models.finite import NotFinite
-from pure_repro.models.ranks import ALONE, Ranks
+from pure_repro.models.ranks import ALONE, Ranks, name_accelerator
 from pure_repro.prm.gate import GateFailed
 from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.manifest import environment, locked, write_json
@@ -48,6 +48,7 @@ def run_here(config: Config, stages: dict[str, StageRun]) -> None:
 
 def run_stages(config: Config, stages: dict[str, StageRun], ranks: Ranks, only: Sequence[str] = STAGES) -> None:
     """Bring every stage, or those named in ``only``, to its end. Raises ``Failure`` where one cannot."""
+    name_accelerator()
     folders = {name: stage.folder for name, stage in stages.items()}
     try:
         for name, stage in stages.items():

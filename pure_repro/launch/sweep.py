@@ -40,6 +40,15 @@ class Job:
         """
         return " ".join(f"{key}={value}" for key, value in self.combination.items())
 
+    @property
+    def arm(self) -> str:
+        """What it has in common with the jobs of other seeds; empty where only those vary.
+
+        >>> Job(3, {"credit": "sum", "seed": "2"}, []).arm
+        'credit=sum'
+        """
+        return " ".join(f"{key}={value}" for key, value in self.combination.items() if key != "seed")
+
 
 @dataclass(frozen=True)
 class SweepState:

@@ -76,6 +76,12 @@ class Ranks:
 ALONE = Ranks(number=0, size=1)
 
 
+def name_accelerator() -> None:
+    """Tell DeepSpeed, which transformers imports to save a model, that there is no GPU: else it warns of it."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+
 def join() -> Ranks:
     """Meet the other processes that the launcher has started (it tells of them in the environment)."""
     if torch.cuda.is_available():

@@ -82,7 +82,33 @@ def _resampled_counts(seed: tuple[int, int], draws: int, size: int) -> Float[nda
 def mean_accuracy(sets: Sequence[Float[ndarray, "seed _"]]) -> Interval:
     """Interval of ``θ = mean_sets mean_seeds mean_problems xₛₚ`` for x in [0, 1], right for few problems too.
 
-    Problems: Wilson's interval for θ with as many trials as its variance is worth,
+    Problems: of two intervals the one that reaches further, on either side. ``pooled_problems`` takes all sets together
+    and is right where they are alike. The other is made of the sets' own intervals, ``θ − √Σ (θᵢ − lᵢ)² / k`` to
+    ``θ + √Σ (uᵢ − θᵢ)² / k`` (Zou & Donner 2008, "MOVER"): where three answers of a small set are all wrong, that says
+    little of the small set, however many a large one beside it has, and variances would say nothing of it at all.
+
+    Seeds: they answer the same problems, which are not counted twice. Student's interval of their means is an error of
+    its own, and is added as the root of squares on either side. Two seeds that agree to the last answer add nothing:
+    then the interval is over problems alone.
+
+    >>> [round(x, 3) for x in mean_accuracy([np.zeros((1, 3))] * 5)], round(wilson(0, 3).high / 5**0.5, 3)
+    ([0.0, 0.0, 0.251], 0.251)
+    >>> right = np.array([[1.0, 0.0, 1.0, 1.0]])
+    >>> mean_accuracy([right]) == wilson(3, 4)
+    True
+    """
+    pooled, parts = pooled_problems(sets), [pooled_problems([right]) for right in sets]
+    theta, count = pooled.estimate, len(sets)
+    below = max(theta - pooled.low, hypot(*(one.estimate - one.low for one in parts)) / count)
+    above = max(pooled.high - theta, hypot(*(one.high - one.estimate for one in parts)) / count)
+    seeds = over_seeds([float(np.mean([right[seed].mean() for right in sets])) for seed in range(len(sets[0]))])
+    half = seeds.high - seeds.estimate if len(sets[0]) > 1 else 0.0
+    return Interval(theta, max(0.0, theta - hypot(below, half)), min(1.0, theta + hypot(above, half)))
+
+
+def pooled_problems(sets: Sequence[Float[ndarray, "seed _"]]) -> Interval:
+    """Wilson's interval over problems for θ, with as many trials as its variance is worth.
+
     ``n = θ(1 − θ) / Σ_sets s²/(P k²) · (z / t_f)²``: k sets, P problems in one, s² the variance of its problems' means,
     ``f = Σ (P − 1)``. That is the effective sample size of a survey (Korn & Graubard 1998; Franco et al. 2019); the
     factor of quantiles is left out where every x is 0 or 1, which has no variance of its own to be estimated. Where
@@ -90,14 +116,7 @@ def mean_accuracy(sets: Sequence[Float[ndarray, "seed _"]]) -> Interval:
     wrong answers in each of five sets are fifteen of fifteen. Of one seed and one set of rights and wrongs it is
     Wilson's itself.
 
-    Seeds: they answer the same problems, which are not counted twice. Student's interval of their means is an error of
-    its own, and is added as the root of squares on either side (Zou & Donner 2008). Two seeds that agree to the last
-    answer add nothing: then the interval is over problems alone.
-
-    >>> [round(x, 3) for x in mean_accuracy([np.zeros((1, 3))] * 5)], [round(x, 3) for x in wilson(0, 15)]
-    ([0.0, 0.0, 0.204], [0.0, 0.0, 0.204])
-    >>> right = np.array([[1.0, 0.0, 1.0, 1.0]])
-    >>> mean_accuracy([right]) == wilson(3, 4)
+    >>> [round(x, 3) for x in pooled_problems([np.zeros((1, 3))] * 5)] == [round(x, 3) for x in wilson(0, 15)]
     True
     """
     binary = all(bool(np.isin(right, (0, 1)).all()) for right in sets)
@@ -112,10 +131,7 @@ def mean_accuracy(sets: Sequence[Float[ndarray, "seed _"]]) -> Interval:
         trials = theta * (1 - theta) / variance
         if not (binary and len(sets[0]) == 1):
             trials *= (Z / float(stdtrit(np.sum(problems - 1), (1 + LEVEL) / 2))) ** 2
-    _, low, high = wilson_of_share(theta, trials)
-    seeds = over_seeds([float(np.mean([right[seed].mean() for right in sets])) for seed in range(len(sets[0]))])
-    half = seeds.high - seeds.estimate if len(sets[0]) > 1 else 0.0
-    return Interval(theta, max(0.0, theta - hypot(theta - low, half)), min(1.0, theta + hypot(high - theta, half)))
+    return wilson_of_share(theta, trials)
 
 
 def wilson(successes: int, trials: int) -> Interval:

@@ -99,7 +99,8 @@ def scores_markdown(records: Sequence[ScoreRecord], grading: Grading, scored: Ma
     """The table as a reader wants it, a section per checkpoint."""
     sections = [
         f"# Scores, graded by the {grading.profile} rules",
-        "In percent, with 95 % intervals over problems: Wilson's, with as many trials as the variance is worth. "
+        "In percent, with 95 % intervals over problems: Wilson's, with as many trials as the variance is worth, and "
+        "of the average no narrower than those of its sets together. "
         "*mean*: accuracy averaged over the samples of a problem; *pass*: the chance that one of that many is right; "
         "*majority*: the most frequent answer is right. Unboxed and cut off are shares of the sampled responses.",
     ]

@@ -33,16 +33,18 @@ def follow(folder: Path, track: Track) -> None:
 
 
 @contextmanager
-def tracked(stages: Mapping[str, Path], track: Track) -> Iterator[None]:
+def tracked(
+    stages: Mapping[str, Path], track: Track, *, name: str | None = None, tags: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Track what runs inside as one run with these stages: its scores when it has ended, or that it has failed."""
     known = _child(stages)
     _stages[known.folders(_store(stages))[known.stage]] = stages
     try:
         yield
     except Exception:
-        send_run(stages, track, failed=True)
+        send_run(stages, track, name=name, tags=tags, failed=True)
         raise
-    send_run(stages, track)
+    send_run(stages, track, name=name, tags=tags)
 
 
 def send_run(

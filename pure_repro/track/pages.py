@@ -30,5 +30,24 @@ def chart_page(experiment: str, run_ids: Sequence[str], metric: str) -> str:
     )
 
 
+def where_tracked(pages: Sequence[str]) -> str:
+    """What a command says at its end of the pages that it has sent; none where the tracker takes its time.
+
+    >>> where_tracked([])
+    'Curves and rollouts, once the tracker has them: make ui'
+    """
+    links = [f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}" for page in pages]
+    return "\n".join(links) or "Curves and rollouts, once the tracker has them: make ui"
+
+
+def first_section(text: str) -> str:
+    """The first section of a table's Markdown, without its heading: MLflow shows some seven lines before it folds.
+
+    >>> first_section("# Title\\n\\nPreface.\\n\\n## At a glance\\n\\n| arm |\\n\\n## More\\n\\nLong.")
+    '| arm |'
+    """
+    return text.split("\n## ")[1].partition("\n")[2].strip()
+
+
 def _quoted(value: str | Sequence[str]) -> str:
     return quote(json.dumps(value, separators=(",", ":")))
