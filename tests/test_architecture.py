@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "score": {"types", "config", "data", "models", "rollout", "prm", "grading", "credit", "watch", "track"},
     "examine": {"types", "config", "data", "models", "rollout", "prm", "score"},
     "report": {"types", "config", "data", "score"},  # of data the exact checker, for kept answers
-    "table": {"config", "report"},
+    "table": {"config", "data", "report"},
     "launch": {"types", "config", "data", "models", "rollout", "prm", "judge", "reward", "train", "score", "track"},
     "reproduce": {"config", "launch", "report", "track"},
     "multirun": {"config", "launch", "track", "report", "table"},

@@ -1,4 +1,4 @@
-"""Passwords in addresses are in nothing that a run leaves: not in its store, its tracker, its logs, nor in what it says.
+"""Passwords in addresses are in nothing that a run leaves: its store, its tracker, its logs, and what it says.
 
 Files of tracking alone are tested in ``tests/test_outbox.py``.
 """

@@ -34,7 +34,9 @@ def strike_at(at: int, folder: str, count: str, parent: bool) -> None:
 
     def heard(event: str, given: tuple[Any, ...]) -> None:
         writes = event == "open" and isinstance(given[1], str) and set(given[1]) & set("wax+")
-        if (writes or event in CHANGES) and os.path.abspath(os.fsdecode(given[0])).startswith(folder):
+        if not (writes or event in CHANGES) or isinstance(given[0], int):  # a file that is open
+            return
+        if os.path.abspath(os.fsdecode(given[0])).startswith(folder):
             change()
 
     def connected(*given: Any, **named: Any) -> sqlite3.Connection:
