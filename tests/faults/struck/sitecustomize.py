@@ -18,14 +18,12 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 def strike_at(at: int, folder: str, count: str, parent: bool) -> None:
-    """From now on, count what this process changes."""
+    """From now on, count what this process changes, on top of what others like it have changed before."""
     counted = os.open(count, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    seen = [0]
 
     def change() -> None:
-        seen[0] += 1
         os.write(counted, b".")
-        if seen[0] == at:
+        if os.fstat(counted).st_size == at:
             os.kill(os.getppid() if parent else os.getpid(), signal.SIGKILL)
 
     def said(statement: str) -> None:
