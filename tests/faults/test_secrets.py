@@ -14,6 +14,11 @@ import pytest
 import yaml
 from forked import run_forked
 
+from pure_repro.config import Examined
+from pure_repro.launch.commands import composed_for
+from pure_repro.launch.weights import identity_of_reader
+from pure_repro.track.redact import redacted_address
+
 SECRET = "s3cret"
 JUDGED = ["reward=judge", "credit=sum", "reward.judge.who=endpoint", "reward.judge.model=some"]
 SHORT = ["recipe=smoke", "train.steps=2", "stages=[base,prm,train]"]
@@ -107,3 +112,14 @@ def test_of_a_table(command: Callable[..., CompletedProcess[str]], words: list[s
     run = command(str(grid), f"out={tmp_path / 'out'}", *SHORT[:2], *words, module="pure_repro.reproduce")
     assert run.returncode == 0, run.stderr
     assert told(run, tmp_path, "log.txt", "table.md") == []
+
+
+@pytest.mark.parametrize("key", ["prm.url=", "track.uri="])
+def test_of_what_stands_in_a_record(key: str) -> None:
+    """An examination's record names the served model; the words of a command are a tag."""
+    address = f"http://me:{SECRET}@127.0.0.1:8000/pooling?token={SECRET}"
+    shown = redacted_address(key + address)
+    if key == "prm.url=":
+        words = ["on=file", "on.path=mine.jsonl", "prm=endpoint", f"prm.url='{address}'", "prm.model=some"]
+        shown = str(identity_of_reader(composed_for("examine", Examined, words).prm))
+    assert "127.0.0.1:8000/pooling" in shown and SECRET not in shown
