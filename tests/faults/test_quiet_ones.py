@@ -24,6 +24,7 @@ from pure_repro.launch.stages import run_stage
 from pure_repro.launch.watchdog import PARENT
 from pure_repro.models.ranks import Ranks
 from pure_repro.track.manifest import locked
+from pure_repro.train.base import fit_base
 
 
 @pytest.mark.parametrize(("batch", "total"), [(4, 10), (3, 3), (5, 7), (64, 100), (7, 9)])
@@ -83,6 +84,19 @@ def test_what_the_plan_could_not_compare_is_compared_when_training_opens(
     kept, said = without_overlap(problems, fetched)
     assert len(kept) == left and said is not None and re.match(TOLD, said)
     assert without_overlap(problems[:1], fetched) == (problems[:1], None)
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("data.prompt='{question} {answer}:'", "data.prompt='{question} {answer}:'"),
+        (r"data.prompt='\boxed{} {question}'", "data.prompt="),
+        ("model.marked.better='good, {question}?'", "model.marked.better="),
+    ],
+)
+def test_a_prompt_that_the_model_made_here_has_no_words_for_is_refused(tmp_path: Path, word: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(key)}.* has signs that the model knows no word for"):
+        fit_base(composed(["recipe=smoke", "reward=verifiable", "model=tiny_asked", word]), tmp_path)
 
 
 def test_what_reproduce_has_started_ends_with_it(tmp_path: Path) -> None:
