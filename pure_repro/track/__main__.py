@@ -14,7 +14,7 @@ from pathlib import Path
 from pure_repro.config import Config, ConfigError
 from pure_repro.launch.compose import composed
 from pure_repro.track.mlflow import KIND, connect
-from pure_repro.track.outbox import OUTBOX, tracker_of, unreadable, waiting
+from pure_repro.track.outbox import OUTBOX, tracker_of, unread_letters, waiting
 from pure_repro.track.pages import list_page, run_page
 from pure_repro.track.redact import words_of
 from pure_repro.track.sender import QUIET, Overdue, send
@@ -39,7 +39,7 @@ def send_waiting(config: Config) -> int:
                 pass
         except (Exception, Overdue) as error:
             _say(config.store, words_of(error, uri))
-    broken = unreadable(config.store)
+    broken = unread_letters(config.store)
     for path in broken:
         _say(config.store, f"{path} is no letter of this version: remove it")
     left = len(waiting(config.store))

@@ -101,7 +101,7 @@ def waiting(store: Path) -> list[tuple[Letter, Sequence[Path]]]:
     return [(letter, paths) for paths in files.values() if (letter := _read(paths[-1]))]
 
 
-def unreadable(store: Path) -> list[Path]:
+def unread_letters(store: Path) -> list[Path]:
     """Files among the letters that are none, or are those of another version."""
     return [path for path in sorted((store / OUTBOX).glob("*-*.json")) if path.exists() and _read(path) is None]
 
