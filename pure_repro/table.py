@@ -7,14 +7,15 @@ Other keys: ``store=store,elsewhere`` (where to look), ``level=0.8`` (the sample
 counted; else nine tenths of the best at the end), ``out=folder``.
 """
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from pure_repro.config import STAGES, ConfigError
+from pure_repro.data.files import read_record
 from pure_repro.report import About, Cell, Experiment, Missing, Report, screen, write_report
 from pure_repro.report.cells import read_trainings
 from pure_repro.report.milestones import level_of
@@ -74,18 +75,31 @@ def table_request(words: Sequence[str]) -> TableRequest:
     if bool(own["sweep"]) == bool(own["where"] or own["by"]):
         raise ConfigError(f"name the runs by {EXAMPLE}")
     conditions = [word.partition("=") for word in own["where"].split()]
-    try:
-        level = float(own["level"]) if own["level"] else None
-    except ValueError:
-        raise ConfigError(f"level={own['level']} must be a share of right answers, as level=0.8") from None
+    if wrong := next((key for key, sign, _ in conditions if not sign), None):
+        raise ConfigError(f"where={wrong} says nothing of what {wrong} is: write where='{wrong}=value'")
     return TableRequest(
         stores=tuple(map(Path, own["store"].split(","))),
         sweep=own["sweep"] or None,
         where={key: value.split(",") for key, _, value in conditions},
         by=tuple(filter(None, own["by"].split(","))),
-        level=level,
+        level=level_in(own["level"]) if own["level"] else None,
         out=Path(own["out"]) if own["out"] else None,
     )
+
+
+def level_in(word: str) -> float:
+    """A share of right answers. Raises ``ConfigError`` for what is none.
+
+    >>> level_in("0.8")
+    0.8
+    """
+    try:
+        level = float(word)
+    except ValueError:
+        level = nan
+    if not 0 <= level <= 1:
+        raise ConfigError(f"level={word} must be a share of right answers, as level=0.8")
+    return level
 
 
 def main() -> int:
@@ -93,6 +107,9 @@ def main() -> int:
     try:
         request = table_request(sys.argv[1:])
         report, out = by_sweep(request) if request.sweep else by_keys(request)
+    except OSError as error:
+        print(f"pure-repro: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except ConfigError as error:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
@@ -118,7 +135,7 @@ def of_sweep(folder: Path, out: Path, level: float | None = None) -> Report:
 
     Raises ``ConfigError`` where no job is finished.
     """
-    sweep = json.loads((folder / "sweep.json").read_text())
+    sweep = read_record(folder / "sweep.json", "name", "store", "jobs")
     cells, missing, rows = list[Cell](), list[Missing](), dict[str, dict[str, Any]]()
     for job in sweep["jobs"]:
         varied = {key: value for key, value in job["combination"].items() if key != "seed"}
@@ -143,6 +160,8 @@ def by_keys(request: TableRequest) -> tuple[Report, Path]:
     fitting = [run for run in runs if all(run.value(key) in values for key, values in request.where.items())]
     if not fitting:
         raise ConfigError(f"none of {len(runs)} finished runs in {', '.join(map(str, request.stores))} is so")
+    if strange := next((key for key in request.by if not any(run.value(key) for run in fitting)), None):
+        raise ConfigError(f"by={strange}: none of {len(fitting)} runs has a key of that name")
     by = request.by or distinguishing_keys(fitting)
     cells = [cell_of(run, label_of(run, by)) for run in fitting]
     for row in dict.fromkeys(cell.row for cell in cells):
@@ -161,7 +180,7 @@ def finished_runs(store: Path) -> Iterator[Finished]:
         for path in sorted(store.glob(f"{stage}/*/manifest.json")):
             if path.parent.name in scored:
                 continue
-            inputs = json.loads(path.read_text())["inputs"]
+            inputs = read_record(path, "inputs")["inputs"]
             scored.add(inputs.get("train"))
             yield read_run({stage: path.parent, **{one: store / one / address for one, address in inputs.items()}})
 
@@ -172,7 +191,7 @@ def read_run(stages: Mapping[str, Path]) -> Finished:
     manifests: dict[str, Any] = {}
     for stage in reversed(STAGES):
         if stage in folders and (path := folders[stage] / "manifest.json").exists():
-            manifests[stage] = json.loads(path.read_text())
+            manifests[stage] = read_record(path, "inputs")
             store = folders[stage].parents[1]
             folders |= {one: store / one / address for one, address in manifests[stage]["inputs"].items()}
     keys: dict[str, Any] = {}

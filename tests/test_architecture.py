@@ -47,11 +47,11 @@ ALLOWED: dict[str, set[str]] = {
     "score": {"types", "config", "data", "models", "rollout", "prm", "grading", "credit", "watch", "track"},
     "examine": {"types", "config", "data", "models", "rollout", "prm", "score"},
     "report": {"types", "config", "data", "score"},  # of data the exact checker, for kept answers
-    "table": {"config", "report"},
+    "table": {"config", "data", "report"},
     "launch": {"types", "config", "data", "models", "rollout", "prm", "judge", "reward", "train", "score", "track"},
     "reproduce": {"config", "launch", "report", "track"},
     "multirun": {"config", "launch", "track", "report", "table"},
-    "__main__": {"config", "grading", "launch", "models", "score", "track", "examine", "multirun"},
+    "__main__": {"config", "grading", "data", "launch", "models", "score", "track", "examine", "multirun"},
 }
 WIDEST = 20  # modules of ours that one module imports; of the schema, which all read, any number
 MOST_METHODS = 12

@@ -191,7 +191,7 @@ def test_a_judge_that_does_not_answer_stops_the_run(url, tmp_path) -> None:
     questions = [(word, ["a"], ["x"]) for word in ("good", "BROKEN", "STRANGE")]
     at(url, tmp_path / "cache.sqlite", max_unanswered=0.67).rewards(questions, 1)
     with pytest.raises(
-        JudgeSilent, match=r"left 2 of 3 prompts without a reply, and reward.judge.max_unanswered=0.6 of"
+        JudgeSilent, match=r"left 2 of 3 prompts without a reply \(status 500\), and reward.judge.max_unanswered=0.6 of"
     ):
         at(url, tmp_path / "cache.sqlite", max_unanswered=0.6).rewards(questions, 1)
 

@@ -3,6 +3,7 @@
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -27,6 +28,22 @@ FileOrHub = Annotated[str, Means.CONTENT]  # a file here, or the hub id of a dat
 FolderOrHub = Annotated[str, Means.WEIGHTS]
 Place = Annotated[Path, Means.NOTHING]
 Url = Annotated[str, Means.NOTHING]
+
+
+def require_served(url: str) -> None:
+    """An address of a server, with a host and a port that can be. It may hold a password, and is not shown.
+
+    >>> require_served("127.0.0.1:8000/pooling")
+    Traceback (most recent call last):
+    ValueError: url is no address of a server: take one as http://127.0.0.1:8000/v1
+    """
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # of a port
+        known = False
+    if not known:
+        raise ValueError("url is no address of a server: take one as http://127.0.0.1:8000/v1")
 
 
 def meaning(field: FieldInfo) -> Means | None:

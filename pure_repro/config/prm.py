@@ -4,7 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Count, FileOrHub, Fit, NonNegative, Place, Positive, Rate, Strict, Url
+from pure_repro.config.base import (
+    Count,
+    FileOrHub,
+    Fit,
+    NonNegative,
+    Place,
+    Positive,
+    Rate,
+    Strict,
+    Url,
+    require_served,
+)
 from pure_repro.config.data import ErrorRates
 from pure_repro.config.model import Weights
 
@@ -109,8 +120,7 @@ class EndpointPrm(Strict):
     @model_validator(mode="after")
     def address_is_given(self) -> "EndpointPrm":
         """There is somebody to ask, and a place for what is asked."""
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"url={self.url} is no address: take one as http://127.0.0.1:8000/pooling")
+        require_served(self.url)
         places(self.prompt, self.step)
         return self
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pure_repro.config.base import Content, Count, Fit, Means, NonNegative, Positive, Rate, Strict, Url
+from pure_repro.config.base import Content, Count, Fit, Means, NonNegative, Positive, Rate, Strict, Url, require_served
 
 
 class Overlong(Strict):
@@ -67,6 +67,8 @@ class Judge(Source):
         """An endpoint has an address, a model a name, and a prompt holds all that is judged."""
         if self.who == "endpoint" and self.url is None:
             raise ValueError("url=null names no endpoint: take one as http://127.0.0.1:8000/v1")
+        if self.url is not None:
+            require_served(self.url)
         if self.who != "fitted" and self.model is None:
             raise ValueError(f"model=null names no judge for who={self.who}: name a folder, or a model of the endpoint")
         if self.who == "fitted" and self.fit is None:

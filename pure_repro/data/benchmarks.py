@@ -17,6 +17,8 @@ from pure_repro.data.world import TEST_SEED, draw_problems
 from pure_repro.grading.extract import last_box_alone
 from pure_repro.types import Problem
 
+PRINTED_LIST = re.compile(r"\s*\[\s*['\"]")  # as str(["8"]) has it; an interval has no quotes
+
 
 def problems_of(benchmark: Benchmark, config: Config) -> list[Problem]:
     """The problems of one set, the first ``score.problems_per_set`` of them.
@@ -142,10 +144,10 @@ def integer(value: Any) -> str | None:
 
 
 def expression_text(value: Any) -> str | None:
-    """An answer as text; a number that is whole without its point.
+    """An answer as text; a number that is whole without its point. A list that was printed is no answer.
 
-    >>> [expression_text(value) for value in (27.0, " 025 ", 0.5, True, "", ["2"])]
-    ['27', '025', '0.5', None, None, None]
+    >>> [expression_text(value) for value in (27.0, " 025 ", 0.5, True, "", ["2"], "['2']", "[2, 3)")]
+    ['27', '025', '0.5', None, None, None, None, '[2, 3)']
     """
     match value:
         case bool():
@@ -155,7 +157,7 @@ def expression_text(value: Any) -> str | None:
         case float():
             return (str(int(value)) if value.is_integer() else str(value)) if math.isfinite(value) else None
         case str():
-            return value.strip() or None
+            return None if PRINTED_LIST.match(value) else value.strip() or None
     return None
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
+
 from pure_repro.config import ConfigError
 
 Rows = list[tuple[str, Mapping[str, Any]]]  # where a row stands, and the row
@@ -55,7 +57,10 @@ def parse_json(text: str, place: str) -> Any:
     pure_repro.config.base.ConfigError: mine.jsonl:2: no JSON (NaN is no number)
     """
     try:
-        return json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=_no_number)
+        if "\\u" in text:  # half a surrogate is no text, which no file and no tokenizer takes
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError as error:
         raise ConfigError(f"{place}: no JSON (nested too deeply)") from error
     except ValueError as error:
@@ -87,6 +92,22 @@ def text_in(row: Mapping[str, Any], name: str, place: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{place}: {name!r} must be text that is not empty")
     return value.strip()
+
+
+def read_record(path: Path, *keys: str) -> dict[str, Any]:
+    """An object of JSON or YAML that a stage or a command has written, with keys that it must have.
+
+    Raises ``ConfigError`` where it is other, ``FileNotFoundError`` where it is not there.
+    """
+    try:
+        text = path.read_bytes().decode()
+        record = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} is not as it was written: {' '.join(str(error).split())}") from error
+    if not isinstance(record, dict) or (missing := [key for key in keys if key not in record]):
+        lacks = f"there is no {missing[0]!r}" if isinstance(record, dict) else "it is no object"
+        raise ConfigError(f"{path} is not as it was written: {lacks}")
+    return record
 
 
 def _no_number(word: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """Problems as the policy reads them."""
 
+import re
 from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
@@ -29,3 +30,22 @@ def short_enough(problems: list[Problem], tokenizer: PreTrainedTokenizerBase, co
             f"train.prompts_per_step={config.train.prompts_per_step}: allow longer prompts or take fewer"
         )
     return short
+
+
+def require_known_words(tokenizer: PreTrainedTokenizerBase, key: str, prompt: str) -> None:
+    r"""Every sign of a prompt is one that the tokenizer has a word for, as every tokenizer of bytes has.
+
+    Raises ``ConfigError`` where one has none, which is how the embedded world's goes by its few words.
+
+    >>> from pure_repro.data.tokenizer import world_tokenizer
+    >>> require_known_words(world_tokenizer(modulus=23), "data.prompt", "{question}!")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    pure_repro.config.base.ConfigError: data.prompt='{question}!' has signs that the model knows no word for: ...
+    """
+    try:
+        tokenizer(re.sub(r"\{(?:question|answer)\}", "", prompt))
+    except Exception as error:  # the library has no other for it
+        raise ConfigError(
+            f"{key}={prompt!r} has signs that the model knows no word for: with model=tiny take words of the embedded "
+            "world, as in '{question}:'"
+        ) from error

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pure_repro.config import ConfigError
-from pure_repro.examine.run import SCORES
+from pure_repro.examine.run import SCORED, SCORES
 from pure_repro.examine.tables import FAULTLESS, SolutionScores, counts_of, group_of
 from pure_repro.prm.measures import MEASURES, Measure, faultless_figures
 from pure_repro.prm.solutions import ORIGINAL
@@ -54,8 +54,8 @@ def difference(measure: Measure) -> Figure:
 def rows_in(folder: Path) -> list[SolutionScores]:
     """The scores of a finished examination."""
     try:
-        return list(read_lines(folder / SCORES))
-    except FileNotFoundError:
+        return list(read_lines(folder / SCORES, *SCORED))
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{folder} holds no {SCORES}: name the folder that an examination printed") from None
 
 

@@ -10,7 +10,8 @@ import yaml
 from tqdm import tqdm
 
 from pure_repro.config import ConfigError, Examined, Reading
-from pure_repro.examine.tables import examination_markdown, records
+from pure_repro.data.files import read_record
+from pure_repro.examine.tables import chosen_on, examination_markdown, records
 from pure_repro.models.served import key_of
 from pure_repro.prm.probes import SAYS_NOTHING, SAYS_THE_SAME
 from pure_repro.prm.readers import Reader, open_reader
@@ -19,6 +20,8 @@ from pure_repro.score.generations import read_lines, write_lines
 from pure_repro.score.tables import round_for_file
 
 SCORES = "scores.jsonl.gz"
+SCORED = ("problem", "group", "right", "scores")  # its columns
+UNREACHED = "no reply"  # in effort.json: why, where there was none
 FolderOf = Callable[[Reading], Path]
 AT_ONCE = 64  # solutions between two looks at the progress
 
@@ -29,10 +32,14 @@ def examine(examined: Examined, identity: Mapping[str, Any], folder_of: FolderOf
     ``identity`` says what the model is, ``folder_of`` fetches it, ``published`` holds figures of others. Scores that
     are kept from before are not made again: another threshold or measure costs nothing.
 
+    Where a served model did not reply, the same command asks it again.
+
     Raises ``ConfigError`` for a set that cannot be read or is not the one meant, a threshold that names nothing, and a
     model that gave no scores at all.
     """
     solutions = solutions_of(examined)
+    if isinstance(examined.threshold, str):  # before a model is asked for hours
+        chosen_on([{"problem": one.problem, "group": one.group} for one in solutions], examined.threshold)
     made_of = {
         **identity,
         "solutions": verdicts_digest(solutions),
@@ -40,21 +47,26 @@ def examine(examined: Examined, identity: Mapping[str, Any], folder_of: FolderOf
     }
     folder = examined.store / "examined" / key_of(made_of)[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / SCORES).exists():
+    if not all_scored(folder):
         reader = open_reader(examined.prm, folder_of, folder / "replies.sqlite", examined.packed_tokens)
         score_solutions(reader, solutions, examined, folder)
         (folder / "config.yaml").write_text(yaml.safe_dump(made_of, sort_keys=False))
-    rows = read_lines(folder / SCORES)
+    rows, effort = read_lines(folder / SCORES, *SCORED), read_record(folder / "effort.json", "steps", "seconds")
     if not any(row["scores"] for row in rows):
-        raise ConfigError(f"prm={examined.prm.name} gave no scores: {json.loads((folder / 'effort.json').read_text())}")
+        trouble = ", ".join(f"{name}: {said}" for name, said in effort.items() if name not in ("steps", "seconds"))
+        raise ConfigError(f"prm={examined.prm.name} gave no scores ({trouble})")
     found = records(rows, examined)
-    effort = json.loads((folder / "effort.json").read_text())
     probes = json.loads((folder / "probes.json").read_text())
     table = examination_markdown(found, probes, effort, examined, json.loads(published.read_text()))
     (folder / "table.md").write_text(table)
     kept = [{name: round_for_file(value) for name, value in record.items()} for record in found]
     (folder / "figures.json").write_text(json.dumps(kept, indent=1) + "\n")
     return folder
+
+
+def all_scored(folder: Path) -> bool:
+    """Whether an examination is there to which nothing is missing."""
+    return (folder / SCORES).exists() and UNREACHED not in read_record(folder / "effort.json")
 
 
 def score_solutions(reader: Reader, solutions: Sequence[Solution], examined: Examined, folder: Path) -> None:
@@ -71,7 +83,10 @@ def score_solutions(reader: Reader, solutions: Sequence[Solution], examined: Exa
             ]
             bar.update(sum(len(one.steps) for one in some))
     seconds = time.perf_counter() - start
-    effort = {"steps": steps, "seconds": round(seconds, 2), **{name: n for name, n in reader.counts.items() if n}}
+    trouble = {name: n for name, n in reader.counts.items() if n} | (
+        {UNREACHED: reader.reason} if reader.reason else {}
+    )
+    effort = {"steps": steps, "seconds": round(seconds, 2), **trouble}
     (folder / "effort.json").write_text(json.dumps(effort))
     faultless = [one for one in solutions if None not in one.right and all(one.right)][: examined.probes]
     (folder / "probes.json").write_text(json.dumps(probe_reader(reader, faultless), indent=1))

@@ -55,12 +55,19 @@ def group_of(row: SolutionScores) -> str:
 def threshold_of(
     rows: Sequence[SolutionScores], wanted: float | str, measure: Measure
 ) -> tuple[float, list[SolutionScores]]:
-    """The threshold, and the rows whose figures are wanted: without those it was chosen on where these are ``half``.
-
-    A split that is named for the choice, as ProcessBench names gsm8k, stays among the figures, as it does there.
-    """
+    """The threshold, and the rows whose figures are wanted."""
     if not isinstance(wanted, str):
         return float(wanted), list(rows)
+    on, kept = chosen_on(rows, wanted)
+    return best_threshold([row["scores"] for row in on], [row["right"] for row in on], measure), kept
+
+
+def chosen_on(rows: Sequence[SolutionScores], wanted: str) -> tuple[list[SolutionScores], list[SolutionScores]]:
+    """The rows that a threshold is chosen on, and those whose figures are wanted: without these where it is ``half``.
+
+    A split that is named for the choice, as ProcessBench names gsm8k, stays among the figures, as it does there.
+    Raises ``ConfigError`` where there are none.
+    """
     if wanted == HALF:  # by a hash of the problem, so that it stays the same half
         on = [row for row in rows if int(key_of(row["problem"])[-1], 16) % 2 == 0]
         kept = [row for row in rows if int(key_of(row["problem"])[-1], 16) % 2 == 1]
@@ -71,7 +78,7 @@ def threshold_of(
             f"threshold={wanted} names no rows of this set: take a number, {HALF}, or one of "
             f"{', '.join(dict.fromkeys(map(group_of, rows)))}"
         )
-    return best_threshold([row["scores"] for row in on], [row["right"] for row in on], measure), kept
+    return on, kept
 
 
 def by_kind(groups: Mapping[str, Sequence[SolutionScores]], measure: Measure, threshold: float) -> list[GroupRecord]:

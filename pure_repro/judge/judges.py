@@ -16,17 +16,18 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pure_repro.config import Judge
 from pure_repro.judge.ask import Pairs, asked, parse_reply
 from pure_repro.judge.subgoals import subgoal_rewards
+from pure_repro.models.served import NoReply
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
 from pure_repro.types import Problem
 
-Replies = Callable[[Sequence[str]], list[str | None]]  # None: no reply came
+Replies = Callable[[Sequence[str]], Sequence[str | NoReply]]
 
 
 def in_process(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, judge: Judge) -> Replies:
     """A model here, through the sampler of the policy, greedily."""
 
-    def replies(prompts: Sequence[str]) -> list[str | None]:
+    def replies(prompts: Sequence[str]) -> list[str]:
         """All prompts as one batch."""
         problems = [Problem(str(n), prompt, None) for n, prompt in enumerate(prompts)]
         plan = SamplingPlan(1, 0.0, 1.0, judge.max_new_tokens)
@@ -51,6 +52,7 @@ class CachedJudge:
     replies: Replies
     cache: Path
     counts: Counter[str] = field(default_factory=Counter)
+    reason: str = ""  # why the last reply that did not come did not
 
     def achieved(self, questions: Sequence[tuple[str, Sequence[str], Sequence[str]]]) -> list[Pairs]:
         """What each response achieves, of (question, subgoals, steps); nothing where no good reply came."""
@@ -72,8 +74,9 @@ class CachedJudge:
         if missing > self.judge.max_unanswered * prompts:
             raise JudgeSilent(
                 f"the judge ({self.judge.who}, reward.judge.model={self.judge.model}) left {missing} of {prompts} "
-                f"prompts without a reply, and reward.judge.max_unanswered={self.judge.max_unanswered:g} of them may "
-                "be: see that it answers; the same command goes on from the last checkpoint"
+                f"prompts without a reply ({self.reason}), and reward.judge.max_unanswered="
+                f"{self.judge.max_unanswered:g} of them may be: see that it answers; the same command goes on from the "
+                "last checkpoint"
             )
 
     def said(self, prompts: dict[str, str]) -> dict[str, str]:
@@ -85,7 +88,8 @@ class CachedJudge:
             known = dict(row for row in rows if row)
             new = [key for key in prompts if key not in known]
             made = dict(zip(new, self.replies([prompts[key] for key in new]), strict=True)) if new else {}
-            fresh = {key: reply for key, reply in made.items() if reply is not None}
+            fresh = {key: reply for key, reply in made.items() if isinstance(reply, str)}
+            self.reason = next((str(why) for why in made.values() if isinstance(why, NoReply)), self.reason)
             file.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?)", fresh.items())
         file.close()
         self.counts["asked"] += len(new)

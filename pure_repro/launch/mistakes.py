@@ -134,6 +134,8 @@ def one_sentence(error: Exception, overrides: Sequence[str], loader: ConfigLoade
     if match := re.search(r"does not support sweep type : INTERVAL", text):
         interval = next(word for word in overrides if "interval(" in word)
         return f"{interval} is for a sweeper that optimises (hydra/sweeper=…): name values, as in key=1,2 or range(1,5)"
+    if match := re.match(r"Error merging override (\S+)", text):
+        return f"{match[1]} must be a group of keys, as in {{name: mine}}"
     if match := re.search(r"Cannot find primary config '([^']+)'", text):
         return f"--config-name={match[1]} is no file {match[1]}.yaml of conf/ or of --config-dir"
     if match := re.search(r"Multiple values for ([^ ]+)\.", text):

@@ -2,7 +2,7 @@
 
 import os
 
-from pure_repro.config import Config
+from pure_repro.config import Config, Mathematics
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.machine import this_machine
 from pure_repro.launch.plan import StageRun, plan
@@ -34,6 +34,8 @@ def run(config: Config, stages: dict[str, StageRun], name: str | None = None, ar
         require_fit(fit)
     os.environ.setdefault("OMP_NUM_THREADS", str(config.launch.threads))  # before torch is imported
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of libraries; 0 shows them
+    if "train" in stages and not stages["train"].finished:
+        tell_overlap(config)
     folders = {stage_name: stage.folder for stage_name, stage in stages.items()}
     with tracked(folders, config.track, name=name, tags={"arm": arm} if arm else {}):
         if config.launch.name == "inline":
@@ -45,3 +47,13 @@ def run(config: Config, stages: dict[str, StageRun], name: str | None = None, ar
 
             run_group(config, stages, config.launch)
     print_results(config, stages)
+
+
+def tell_overlap(config: Config) -> None:
+    """Say which training problems are test problems. Raises ``ConfigError`` with ``data.on_overlap=stop``."""
+    if not isinstance(config.data, Mathematics):
+        return
+    from pure_repro.data.overlap import overlap_here  # imports torch
+
+    if said := overlap_here(config):
+        print(f"  {said}")

@@ -4,11 +4,11 @@ Sizes of hub models are those of their ``config.json`` at the revisions that ``c
 folder is read.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from pure_repro.config import ConfigError
+from pure_repro.data.files import parse_json, read_text
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,15 @@ def shape_of(path: str, revision: str | None = None) -> Shape:
         if path in KNOWN:
             return KNOWN[path]
         file = fetched(path, revision)
+    values = parse_json(read_text(file), str(file))
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file} describes no model: it must be a JSON object with the sizes of its layers")
     try:
-        return from_config(json.loads(file.read_text()))
+        return from_config(values)
     except KeyError as error:
         raise ConfigError(f"{file} names no {error.args[0]}: its sizes cannot be planned with") from error
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def fetched(path: str, revision: str | None) -> Path:
@@ -110,16 +115,33 @@ def fetched(path: str, revision: str | None) -> Path:
 
 def from_config(values: dict) -> Shape:
     """A ``config.json`` as sizes; what a decoder of the Llama family leaves out is as that family has it."""
-    heads = values["num_attention_heads"]
+    heads, hidden = layer_size(values, "num_attention_heads"), layer_size(values, "hidden_size")
     return Shape(
-        hidden=values["hidden_size"],
-        intermediate=values["intermediate_size"],
-        layers=values["num_hidden_layers"],
+        hidden=hidden,
+        intermediate=layer_size(values, "intermediate_size"),
+        layers=layer_size(values, "num_hidden_layers"),
         heads=heads,
-        kv_heads=values.get("num_key_value_heads", heads),
-        vocabulary=values["vocab_size"],
-        tied=values.get("tie_word_embeddings", values["model_type"].startswith("gemma")),
+        kv_heads=layer_size(values, "num_key_value_heads", heads),
+        vocabulary=layer_size(values, "vocab_size"),
+        tied=values.get("tie_word_embeddings", str(values["model_type"]).startswith("gemma")),
         attention_bias=values.get("attention_bias", values["model_type"] == "qwen2"),
-        positions=values["max_position_embeddings"],
-        head_width=values.get("head_dim") or values["hidden_size"] // heads,
+        positions=layer_size(values, "max_position_embeddings"),
+        head_width=layer_size(values, "head_dim", hidden // heads),
     )
+
+
+def layer_size(values: dict, name: str, otherwise: int | None = None) -> int:
+    """One size, or what stands for it where it is left out.
+
+    >>> layer_size({"head_dim": None}, "head_dim", 64)
+    64
+    >>> layer_size({"hidden_size": "64"}, "hidden_size")
+    Traceback (most recent call last):
+    pure_repro.config.base.ConfigError: hidden_size='64' must be a whole number above 0
+    """
+    found = values[name] if otherwise is None else values.get(name)
+    if found is None and otherwise is not None:
+        return otherwise
+    if type(found) is not int or found < 1:
+        raise ConfigError(f"{name}={found!r} must be a whole number above 0")
+    return found

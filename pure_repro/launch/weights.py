@@ -9,6 +9,7 @@ from typing import Any
 
 from pure_repro.config import ConfigError, EndpointPrm, Model, Reading, Tiny, Weights
 from pure_repro.launch.failure import first_line
+from pure_repro.track.redact import redacted_address
 
 REACHED = {"url", "path", "revision", "timeout", "batch", "at_once", "cache"}  # where and how a reward model is
 SAFE, WORDS = ("*.safetensors",), ("*.json", "merges.txt", "vocab.txt", "tokenizer.model")
@@ -113,7 +114,7 @@ def folder_of(model: Weights) -> Path:
 
 def identity_of_reader(prm: Reading) -> dict[str, Any]:
     """What a reward model is and how it is read; of one that is served, what the server calls it, and where."""
-    weights = f"{prm.model} at {prm.url}" if isinstance(prm, EndpointPrm) else identity(prm, "prm")
+    weights = f"{prm.model} at {redacted_address(prm.url)}" if isinstance(prm, EndpointPrm) else identity(prm, "prm")
     return {"weights": weights, "read": prm.model_dump(mode="json", exclude=REACHED)}
 
 

@@ -1,7 +1,7 @@
 """Numbers that are none: where one appears, the step that made it ends the run, before it can be learned from."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 from torch.nn import Module
@@ -33,7 +33,16 @@ def require_finite(what: str, values: Tensor | float) -> None:
 def require_finite_weights(model: Module) -> None:
     """Raises ``NotFinite`` where a model holds a weight that is none: it is not saved."""
     if broken := not_finite(model.named_parameters()):
-        raise NotFinite(f"the weights are not finite ({broken[0]} and {len(broken) - 1} more)")
+        raise NotFinite(f"the weights are not finite ({first_of(broken)})")
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first of some names, and how many there are beside it.
+
+    >>> first_of(["lm_head.weight"]), first_of(["lm_head.weight", "norm.weight", "norm.bias"])
+    ('lm_head.weight', 'lm_head.weight and 2 more')
+    """
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def not_finite(weights: Iterable[tuple[str, Tensor]]) -> list[str]:

@@ -8,7 +8,7 @@ from torch.nn import Embedding
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from pure_repro.config import ConfigError
-from pure_repro.models.finite import not_finite
+from pure_repro.models.finite import first_of, not_finite
 from pure_repro.models.varlen import make_known
 
 
@@ -27,9 +27,9 @@ def load_model(kind: Any, folder: Path, *, fresh: Sequence[str] = (), **how: Any
         raise ConfigError(f"{folder} holds no model that can be read: {reason(error)}") from error
     missing = sorted(name for name in report["missing_keys"] if not name.startswith(tuple(fresh)))
     if missing:
-        raise ConfigError(f"{folder} lacks weights of its model, {missing[0]} and {len(missing) - 1} more")
+        raise ConfigError(f"{folder} lacks weights of its model, {first_of(missing)}")
     if broken := not_finite(model.named_parameters()):
-        raise ConfigError(f"{folder} holds weights that are not finite, {broken[0]} and {len(broken) - 1} more")
+        raise ConfigError(f"{folder} holds weights that are not finite, {first_of(broken)}")
     loaded: PreTrainedModel = model
     return loaded
 

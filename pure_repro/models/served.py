@@ -1,5 +1,6 @@
 """A model behind an address: one question and its reply within a deadline, and replies that are kept."""
 
+import base64
 import hashlib
 import json
 import socket
@@ -10,15 +11,20 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from threading import Timer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 LARGEST_REPLY = 2**24  # bytes that are read; what is longer is cut, and so malformed
 
 
-def ask(url: str, body: Mapping[str, Any], deadline: float) -> Any:
-    """The JSON that comes back for a JSON body; ``None`` where none comes whole within ``deadline`` seconds.
+class NoReply(Exception):
+    """Why nothing came back that can be read."""
 
-    The deadline is of the whole reply: a time-out of the socket alone would wait for ever on one byte a second.
+
+def ask(url: str, body: Mapping[str, Any], deadline: float) -> Any:
+    """The JSON that comes back for a JSON body. User and password of the address go into a header.
+
+    The deadline is of the whole reply: a time-out of the socket alone would wait for ever on one byte a second. Raises
+    ``NoReply`` where none comes whole within ``deadline`` seconds.
     """
     parts = urlsplit(url)
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -30,15 +36,30 @@ def ask(url: str, body: Mapping[str, Any], deadline: float) -> Any:
         alarm = Timer(deadline, hang_up, [connection.sock])  # a reply that ends the connection takes the socket along
         alarm.daemon = True
         alarm.start()
-        connection.request("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"} | authorization(parts)
+        connection.request("POST", path, json.dumps(body).encode(), headers)
         reply = connection.getresponse()
-        return json.loads(reply.read(LARGEST_REPLY)) if reply.status == 200 else None
-    except (OSError, HTTPException, ValueError, RecursionError):
-        return None
+        if reply.status != 200:
+            raise NoReply(f"status {reply.status}")
+        return json.loads(reply.read(LARGEST_REPLY))
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
+        raise NoReply(f"{type(error).__name__}: {error}") from error
     finally:
         if alarm is not None:
             alarm.cancel()
         connection.close()
+
+
+def authorization(url: SplitResult) -> dict[str, str]:
+    """The header for a user and a password that stand in an address.
+
+    >>> authorization(urlsplit("http://me:s3cret@127.0.0.1/v1")), authorization(urlsplit("http://127.0.0.1/v1"))
+    ({'Authorization': 'Basic bWU6czNjcmV0'}, {})
+    """
+    if url.username is None:
+        return {}
+    word = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return {"Authorization": "Basic " + base64.b64encode(word.encode()).decode()}
 
 
 def hang_up(line: socket.socket) -> None:

@@ -7,12 +7,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 from pure_repro.config import ConfigError, Examined
 from pure_repro.launch import CONF
 from pure_repro.launch.commands import composed_for
 from pure_repro.launch.weights import folder_of_reader, identity_of_reader
+from pure_repro.models.finite import NotFinite
 
 PUBLISHED = CONF.parent / "experiments" / "reward_models" / "expected.json"
 
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("first", "second"):
         both.add_argument(name, type=Path, help="the folder that an examination printed")
     both.add_argument("--measure", default="first_error", choices=("first_error", "prm_score", "steps"))
-    both.add_argument("--threshold", default=0.0, type=float, help="a step is wrong at or below it")
+    both.add_argument("--threshold", default=0.0, type=a_threshold, help="a step is wrong at or below it")
     options = parser.parse_args(arguments)
     try:
         if options.command == "examine":
@@ -40,10 +42,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(
                 prm_comparison_markdown(compare_prms(options.first, options.second, options.measure, options.threshold))
             )
-    except ConfigError as error:
+    except OSError as error:
+        print(f"pure-repro: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    except (ConfigError, NotFinite) as error:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def a_threshold(word: str) -> float:
+    """A number that scores can be compared with; ``argparse`` tells of what is none.
+
+    >>> a_threshold("0.5")
+    0.5
+    """
+    if not isfinite(number := float(word)):
+        raise argparse.ArgumentTypeError(f"{word} is no number to compare with")
+    return number
 
 
 def examine_by(words: Sequence[str]) -> None:

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from pure_repro.config import EndpointPrm
-from pure_repro.models.served import Kept, ask, key_of
+from pure_repro.models.served import Kept, NoReply, ask, key_of
 
 
 class Endpoint:
     """Texts out, step scores in; nothing is asked twice, and whatever goes wrong is counted.
 
     ``counts``: texts ``asked`` and ``kept`` from before, without a reply (``unanswered``), with one that says something
-    else than asked (``malformed``).
+    else than asked (``malformed``). ``reason``: why the last reply that did not come did not.
     """
 
     def __init__(self, plan: EndpointPrm, cache: Path) -> None:
         self.plan, self.kept = plan, Kept(cache)
         self.counts: Counter[str] = Counter()
+        self.reason = ""
 
     def __call__(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[float] | None]:
         """The scores of every solution; none where no good reply came."""
@@ -61,8 +62,10 @@ class Endpoint:
 
     def reply(self, texts: Sequence[str]) -> list[Any]:
         """What is said of each of some texts; nothing where the reply is late or of another shape."""
-        said = ask(self.plan.url, {"model": self.plan.model, "input": list(texts)}, self.plan.timeout)
-        if said is None:
+        try:
+            said = ask(self.plan.url, {"model": self.plan.model, "input": list(texts)}, self.plan.timeout)
+        except NoReply as error:
+            self.reason = str(error)
             return []
         data = said.get("data") if isinstance(said, dict) else None
         if not isinstance(data, list) or len(data) != len(texts):

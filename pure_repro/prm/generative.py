@@ -24,11 +24,15 @@ class Generative:
     (``unanswered``), and solutions that are longer than the model has positions (``too long``).
     """
 
+    reason = ""
+
     def __init__(self, folder: Path, plan: GenerativePrm, packed_tokens: int) -> None:
         model = load_model(AutoModelForCausalLM, folder, dtype=getattr(torch, plan.dtype), attn_implementation="sdpa")
         self.model, self.plan, self.packed_tokens = placed(model.eval()), plan, packed_tokens
         self.tokenizer = load_tokenizer(folder)
         ids = [self.tokenizer.encode(word, add_special_tokens=False) for word in plan.words]
+        if not all(ids):
+            raise ConfigError(f"prm.words={','.join(plan.words)}: one of them is no token of {folder}")
         if ids[0][0] == ids[1][0]:
             raise ConfigError(f"prm.words={','.join(plan.words)} begin with the same token: take two that do not")
         self.classes = [one[0] for one in ids]

@@ -18,9 +18,10 @@ Scores = list[float] | None  # ``P(right) − P(wrong)`` of every step; None: no
 
 @runtime_checkable
 class Reader(Protocol):
-    """Scores of solutions, and how often something went wrong."""
+    """Scores of solutions, how often something went wrong, and why nothing came where nothing did."""
 
     counts: Counter[str]
+    reason: str
 
     def __call__(self, asked: Sequence[Asked]) -> list[Scores]:
         """The scores of every step of every solution."""
@@ -28,6 +29,8 @@ class Reader(Protocol):
 
 class Local:
     """A model that is loaded here and read at markers, texts packed one after the other."""
+
+    reason = ""
 
     def __init__(self, folder: Path, plan: PretrainedPrm, packed_tokens: int) -> None:
         model, self.tokenizer = load_reader(folder, plan)

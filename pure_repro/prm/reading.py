@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import ConfigError, PretrainedPrm
 from pure_repro.models.batches import microbatches
+from pure_repro.models.finite import require_finite
 from pure_repro.models.precision import autocast
 
 MarkedTokens = tuple[Int[Tensor, " _"], Int[Tensor, " _"]]  # tokens, and which of them are read
@@ -78,7 +79,7 @@ def scores_at(
     """``P(right) − P(wrong)`` of two classes of logits at every place that is read, for each of some texts.
 
     Texts stand one after the other as far as ``packed_tokens`` allows, kept apart by their positions; ``None``: each is
-    read by itself.
+    read by itself. Raises ``NotFinite`` where a score is no number.
     """
     found: dict[int, Tensor] = {}
     lengths = torch.tensor([len(ids) for ids, _ in asked])
@@ -92,16 +93,23 @@ def scores_at(
                 input_ids=ids[None].to(model.device), position_ids=position[None].to(model.device), use_cache=False
             ).logits[0, at.to(model.device)]
         wrong, right = logits[:, list(classes)].float().softmax(dim=-1).cpu().unbind(dim=-1)
+        require_finite("the scores of the reward model", right - wrong)
         counts = [len(asked[row][1]) for row in rows]
         found |= dict(zip(rows.tolist(), (right - wrong).split(counts), strict=True))
     return [found[row] for row in range(len(asked))]
 
 
 def classes_of(tokenizer: PreTrainedTokenizerBase, plan: PretrainedPrm) -> list[int]:
-    """Which logits say wrong and right: the two of a head, or those of two words."""
+    """Which logits say wrong and right: the two of a head, or those of two words.
+
+    Raises ``ConfigError`` for a word that is no token.
+    """
     if plan.words is None:
         return [0, 1]
-    return [tokenizer.encode(word, add_special_tokens=False)[-1] for word in plan.words]
+    ids = [tokenizer.encode(word, add_special_tokens=False) for word in plan.words]
+    if not all(ids):
+        raise ConfigError(f"prm.words={','.join(plan.words)}: one of them is no token of the reward model")
+    return [one[-1] for one in ids]
 
 
 def single_token(tokenizer: PreTrainedTokenizerBase, text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
@@ -134,9 +134,12 @@ def load_reader(folder: Path, plan: PretrainedPrm) -> tuple[PreTrainedModel, Pre
 
 
 def names_in(folder: Path) -> set[str]:
-    """Names of all weights in a folder."""
+    """Names of all weights in a folder. Raises ``ConfigError`` for a file that holds none."""
     found: set[str] = set()
     for file in folder.glob("*.safetensors"):
-        with safe_open(file, framework="pt") as content:
-            found |= set(content.keys())
+        try:
+            with safe_open(file, framework="pt") as content:
+                found |= set(content.keys())
+        except SafetensorError as error:
+            raise ConfigError(f"{folder} holds no model that can be read: {file.name}: {error}") from error
     return found

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pure_repro.config import ConfigError, Examined, Split, StepSet
-from pure_repro.data.benchmarks import file_rows
-from pure_repro.data.files import column
+from pure_repro.data.files import column, list_or_lines, text_in
 from pure_repro.prm.labels import verdicts_of
 
 Row = Mapping[str, Any]
@@ -48,7 +47,7 @@ def solutions_of(examined: Examined) -> list[Solution]:
     chosen, found = examined.on, list[Solution]()
     sources: dict[str, tuple[str, list[tuple[str, Row]], Split | None]] = {}
     if chosen.path is not None:
-        sources[chosen.path.stem] = (str(chosen.path), rows_of(chosen.path), None)
+        sources[chosen.path.stem] = (str(chosen.path), list_or_lines(chosen.path), None)
     else:
         sources |= {name: open_split(chosen, name, examined.data_dir) for name in chosen.splits}
     for name, (source, rows, split) in sources.items():
@@ -68,7 +67,7 @@ def open_split(chosen: StepSet, split: str, folder: Path | None) -> tuple[str, l
         path = next((p for p in (folder / f"{split}.json", folder / f"{split}.jsonl") if p.exists()), None)
         if path is None:
             raise ConfigError(f"{folder} holds no {split}.jsonl of on={chosen.name}: name the folder in data_dir")
-        return str(path), rows_of(path), chosen.splits[split]
+        return str(path), list_or_lines(path), chosen.splits[split]
     from datasets import load_dataset  # takes seconds to import
 
     source = f"{chosen.hub} at {chosen.revision}"
@@ -81,19 +80,6 @@ def open_split(chosen: StepSet, split: str, folder: Path | None) -> tuple[str, l
             f"{split}.jsonl instead"
         ) from error
     return source, [(f"{source}, {split}, row {i}", row) for i, row in enumerate(rows)], chosen.splits[split]
-
-
-def rows_of(path: Path) -> list[tuple[str, Row]]:
-    """The objects of a JSON Lines file, or of a JSON file that is one list, each with the words that name it."""
-    if path.suffix != ".json":
-        return file_rows(path)
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ConfigError(f"{path} must be a list of JSON objects")
-    return [(f"{path}, row {i}", row) for i, row in enumerate(rows)]
 
 
 def require_the_one(
@@ -174,9 +160,9 @@ def prmbench(row: Row, columns: StepSet, name: str, place: str) -> list[Solution
     kind = row_group(row, columns, name, place)
     found = [Solution(problem, kind, question, steps, tuple(at + 1 not in wrong for at in range(len(steps))))]
     if kind == ORIGINALS_OF:
-        before = tuple(column(row, "original_process", place))
+        before = steps_in(row, "original_process", place)
         right = (True,) * len(before)
-        found.append(Solution(problem, ORIGINAL, column(row, "original_question", place), before, right))
+        found.append(Solution(problem, ORIGINAL, question_in(row, "original_question", place), before, right))
     return found
 
 
@@ -189,12 +175,22 @@ LAYOUTS: dict[str, Callable[[Row, StepSet, str, str], list[Solution]]] = {
 
 def said(row: Row, columns: StepSet, place: str) -> tuple[str, tuple[str, ...]]:
     """Question and steps of a row."""
-    question, steps = column(row, columns.question, place), column(row, columns.steps, place)
-    if not isinstance(question, str) or not question.strip():
-        raise ConfigError(f"{place}: {columns.question!r} must be text that is not empty")
+    return question_in(row, columns.question, place), steps_in(row, columns.steps, place)
+
+
+def question_in(row: Row, name: str, place: str) -> str:
+    """The text of a column, to the letter: digests of sets are of it."""
+    text_in(row, name, place)
+    question: str = row[name]
+    return question
+
+
+def steps_in(row: Row, name: str, place: str) -> tuple[str, ...]:
+    """The steps of a column, of which there is one at least."""
+    steps = column(row, name, place)
     if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
-        raise ConfigError(f"{place}: {columns.steps!r} must be a list of texts, at least one")
-    return question, tuple(steps)
+        raise ConfigError(f"{place}: {name!r} must be a list of texts, at least one")
+    return tuple(steps)
 
 
 def known(question: str) -> str:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from pure_repro.config.cells import CellRows
+from pure_repro.data.files import column, file_rows, read_record
 from pure_repro.score.generations import GENERATIONS, VERDICTS, read_lines
 from pure_repro.score.intervals import Interval, mean_accuracy
 
@@ -22,9 +23,12 @@ Record = dict[str, Any]
 ENVIRONMENT = ("code", "python", "packages", "machine")  # of a manifest: what stages of one table may share
 
 
-def read_records(path: Path) -> list[Record]:
-    """The objects of a JSON Lines file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def read_records(path: Path, *columns: str) -> list[Record]:
+    """The objects of a JSON Lines file, with columns that they must have.
+
+    Raises ``ConfigError`` for one that cannot be read.
+    """
+    return [dict(row) | {name: column(row, name, place) for name in columns} for place, row in file_rows(path)]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Cell:
         """Per checkpoint and test set, the outcome of every problem."""
         if self.score is None:
             return {}
-        checkpoints: dict[str, dict[str, Any]] = json.loads((self.score / "scores.json").read_text())["checkpoints"]
+        checkpoints: dict[str, dict[str, Any]] = read_record(self.score / "scores.json", "checkpoints")["checkpoints"]
         return checkpoints
 
     def name_of(self, checkpoint: Checkpoint) -> str:
@@ -76,7 +80,7 @@ class Cell:
 
         if self.score is None:
             return []
-        modulus = json.loads((self.score / "manifest.json").read_text())["config"]["data"]["modulus"]
+        modulus = read_record(self.score / "manifest.json", "config")["config"]["data"]["modulus"]
         wanted = {"checkpoint": self.name_of(checkpoint), "plan": "sampled"}
         judged = zip(read_lines(self.score / GENERATIONS), read_lines(self.score / VERDICTS), strict=True)
         return [
@@ -147,9 +151,9 @@ def read_training(row: str, seed: int, folder: Path) -> Training:
     return Training(
         row,
         seed,
-        validation=read_records(folder / "validation.jsonl"),
-        metrics=read_records(folder / "metrics.jsonl"),
-        summary=json.loads((folder / "summary.json").read_text()),
+        validation=read_records(folder / "validation.jsonl", "step", "sampled"),
+        metrics=read_records(folder / "metrics.jsonl", "step"),
+        summary=read_record(folder / "summary.json", "chosen_step", "last_step", "collapsed_at", "seconds"),
     )
 
 
@@ -171,7 +175,9 @@ def write_manifest(cells: Sequence[Cell], rows: CellRows, out: Path) -> None:
     environments: list[Record] = []
     filled = []
     for cell in (c for group in by_row(cells, rows).values() for c in group):
-        manifests = {s: json.loads((folder / "manifest.json").read_text()) for s, folder in cell.stages.items()}
+        manifests = {
+            s: read_record(folder / "manifest.json", "address", "seconds") for s, folder in cell.stages.items()
+        }
         filled.append({"row": cell.row, "seed": cell.seed} | {s: m["address"] for s, m in manifests.items()})
         for stage, manifest in manifests.items():
             own = {key: manifest[key] for key in ("seed", "seconds", "scored") if key in manifest}

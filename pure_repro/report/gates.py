@@ -1,9 +1,9 @@
 """What reward models and judges knew before any reinforcement."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from pure_repro.data.files import read_record
 from pure_repro.report.cells import Record
 from pure_repro.score.markdown import markdown_table
 
@@ -23,7 +23,7 @@ def what_they_knew(folders: Mapping[str, Path]) -> list[str]:
 
 def read_gates(folders: Mapping[str, Path]) -> dict[str, Record]:
     """The figures in stage folders by label."""
-    return {label: json.loads((folder / "gate.json").read_text()) for label, folder in folders.items()}
+    return {label: read_record(folder / "gate.json") for label, folder in folders.items()}
 
 
 def judge_table(judges: Mapping[str, Record]) -> str:

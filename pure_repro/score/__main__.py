@@ -6,21 +6,21 @@
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from pure_repro.config import Chosen, ConfigError
+from pure_repro.data.files import read_record
 from pure_repro.launch.commands import composed_for
 from pure_repro.launch.compose import composed, require_grader
 from pure_repro.launch.weights import folder_of_reader, identity_of_reader
+from pure_repro.models.finite import NotFinite
 from pure_repro.models.served import key_of
 from pure_repro.score.compare import Incomparable, compare_scores, comparison_markdown, read_sets
 from pure_repro.score.generations import (
     GENERATIONS,
+    SAID,
     VERDICTS,
     grade_generations,
     read_lines,
@@ -37,16 +37,18 @@ def regrade(folder: Path, words: Sequence[str]) -> Path:
     """
     if strange := [word for word in words if word.split("=")[0].split(".")[0] != "grading"]:
         raise ConfigError(f"{strange[0]} is nothing to grade by: take grading=published, or grading.deadline=10")
-    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config = read_record(folder / "config.yaml", "grading", "score")
     own = [f"grading={config['grading']['profile']}"] if not any(w.startswith("grading=") for w in words) else []
     grading = composed([*own, *words]).grading
     require_grader(grading)
-    rows = read_lines(folder / GENERATIONS)
+    rows = read_lines(folder / GENERATIONS, *SAID, "tokens", "finish")
+    if not rows:
+        raise ConfigError(f"{folder / GENERATIONS} holds no response: score again")
+    scored = read_record(folder / "table.json").get("scored", {})
     out = folder / "regraded" / grading.profile
     out.mkdir(parents=True, exist_ok=True)
     verdicts = grade_generations(rows, tolerances(config["score"]["benchmarks"]), grading)
     write_verdicts(out / VERDICTS, verdicts)
-    scored = json.loads((folder / "table.json").read_text()).get("scored", {})
     write_scores(rows, verdicts, grading, scored, out)
     return out
 
@@ -78,9 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"Written to {out}")
         else:
             print(comparison_markdown(compare_scores(read_sets(options.first), read_sets(options.second))))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         return refuse(f"{error.filename} is missing: name the folder of a finished stage score")
-    except (ConfigError, Incomparable) as error:
+    except OSError as error:
+        return refuse(f"{error.filename}: {error.strerror}")
+    except (ConfigError, Incomparable, NotFinite) as error:
         return refuse(str(error))
     return 0
 

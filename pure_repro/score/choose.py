@@ -4,6 +4,7 @@ Step scores are kept beside the responses, so that another aggregate or another 
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -11,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from tqdm import tqdm
 
 from pure_repro.config import Chosen, ConfigError, Grading, Reading
+from pure_repro.data.files import read_record
 from pure_repro.grading import answers_match
 from pure_repro.prm.readers import open_reader
 from pure_repro.score.choosing import aggregated, best_of, groups_of, vote
 from pure_repro.score.estimators import pass_at, powers_of_two
-from pure_repro.score.generations import GENERATIONS, VERDICTS, Generation, read_lines, write_lines
+from pure_repro.score.generations import GENERATIONS, JUDGED, SAID, VERDICTS, Generation, read_lines, write_lines
 from pure_repro.score.intervals import Interval, crossed_bootstrap
 from pure_repro.score.markdown import markdown_table, percent
 from pure_repro.score.tables import AVERAGE, round_for_file
@@ -31,9 +32,15 @@ Judged = Mapping[str, Any]  # a response with its verdict and the scores of its 
 def choose_responses(folder: Path, chosen: Chosen, address: str, folder_of: Callable[[Reading], Path]) -> Path:
     """Best-of-n curves of the sampled responses of a score, in ``choose/<address>`` inside its folder.
 
-    Raises ``ConfigError`` where no response was sampled, ``FileNotFoundError`` where the folder is no score's.
+    Raises ``ConfigError`` where no response was sampled or none got a score, ``FileNotFoundError`` where the folder is
+    no score's.
     """
-    rows, verdicts = read_lines(folder / GENERATIONS), read_lines(folder / VERDICTS)
+    rows, verdicts = read_lines(folder / GENERATIONS, *SAID), read_lines(folder / VERDICTS, *JUDGED)
+    if len(verdicts) != len(rows):
+        raise ConfigError(f"{folder / VERDICTS} judges {len(verdicts)} of {len(rows)} responses: score again")
+    if not any(row["plan"] == "sampled" for row in rows):
+        raise ConfigError(f"{folder} holds no sampled responses: score with score.samples above 1")
+    grading = Grading.model_validate(read_record(folder / "config.yaml", "grading")["grading"] | WORKERS)
     out = folder / "choose" / address
     out.mkdir(parents=True, exist_ok=True)
     scores = sampled_step_scores(rows, chosen, folder_of, out)
@@ -42,9 +49,6 @@ def choose_responses(folder: Path, chosen: Chosen, address: str, folder_of: Call
         for row, verdict, said in zip(rows, verdicts, scores, strict=True)
         if row["plan"] == "sampled"
     ]
-    if not judged:
-        raise ConfigError(f"{folder} holds no sampled responses: score with score.samples above 1")
-    grading = Grading.model_validate(yaml.safe_load((folder / "config.yaml").read_text())["grading"] | WORKERS)
     match = partial(answers_match, **grading.model_dump()) if chosen.same == "checker" else letter_by_letter
     records = curves(judged, chosen, match)
     (out / "curves.json").write_text(json.dumps(records, indent=1) + "\n")
@@ -63,19 +67,31 @@ def letter_by_letter(answer: str, other: str) -> bool:
 def sampled_step_scores(
     rows: Sequence[Generation], chosen: Chosen, folder_of: Callable[[Reading], Path], out: Path
 ) -> list[list[float] | None]:
-    """The scores of the steps of every sampled response, line by line as the responses; none of the greedy ones."""
+    """The scores of the steps of every sampled response, line by line as the responses; none of the greedy ones.
+
+    They are kept, but where a served model did not reply: the same command asks it again. Raises ``ConfigError`` where
+    no response got a score.
+    """
     kept = out / "step_scores.jsonl.gz"
-    if not kept.exists():
-        reader = open_reader(chosen.prm, folder_of, out / "replies.sqlite", chosen.packed_tokens)
-        sampled = [i for i, row in enumerate(rows) if row["plan"] == "sampled"]
-        found: list[list[float] | None] = [None] * len(rows)
-        for first in tqdm(range(0, len(sampled), AT_ONCE), desc="step scores", unit="batch"):
-            some = sampled[first : first + AT_ONCE]
-            said = reader([(rows[i]["question"], rows[i]["response"].split("\n\n")) for i in some])
-            for i, scores in zip(some, said, strict=True):
-                found[i] = scores
+    if kept.exists():
+        return [line["scores"] for line in read_lines(kept, "scores")]
+    reader = open_reader(chosen.prm, folder_of, out / "replies.sqlite", chosen.packed_tokens)
+    sampled = [i for i, row in enumerate(rows) if row["plan"] == "sampled"]
+    found: list[list[float] | None] = [None] * len(rows)
+    for first in tqdm(range(0, len(sampled), AT_ONCE), desc="step scores", unit="batch"):
+        some = sampled[first : first + AT_ONCE]
+        said = reader([(rows[i]["question"], rows[i]["response"].split("\n\n")) for i in some])
+        for i, scores in zip(some, said, strict=True):
+            found[i] = scores
+    missing = sum(not found[i] for i in sampled)
+    why = reader.reason or ", ".join(f"{name}: {count}" for name, count in reader.counts.items() if count)
+    if missing == len(sampled):
+        raise ConfigError(f"prm={chosen.prm.name} gave no scores ({why})")
+    if missing:
+        print(f"warning: {missing} of {len(sampled)} responses have no scores ({why})", file=sys.stderr)
+    if not reader.reason:
         write_lines(kept, [{"scores": scores} for scores in found])
-    return [line["scores"] for line in read_lines(kept)]
+    return found
 
 
 def curves(judged: Sequence[Judged], chosen: Chosen, match: Callable[[str, str], bool]) -> list[dict[str, Any]]:

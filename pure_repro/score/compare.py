@@ -1,10 +1,10 @@
 """Two scored runs on the same problems: is one of them better?"""
 
-import json
 from math import comb
 from pathlib import Path
 from typing import Any
 
+from pure_repro.data.files import read_record
 from pure_repro.score.intervals import LEVEL, Interval, crossed_bootstrap
 from pure_repro.score.markdown import markdown_table, percent
 from pure_repro.score.tables import AVERAGE, per_problem
@@ -23,8 +23,8 @@ def read_sets(words: str) -> Sets:
     """
     name, _, checkpoint = words.partition(":")
     try:
-        checkpoints: dict[str, Sets] = json.loads((Path(name) / "scores.json").read_text())["checkpoints"]
-    except FileNotFoundError:
+        checkpoints: dict[str, Sets] = read_record(Path(name) / "scores.json", "checkpoints")["checkpoints"]
+    except (FileNotFoundError, NotADirectoryError):
         raise Incomparable(f"{name} holds no scores.json: name the folder of a finished stage score") from None
     if not checkpoint and len(checkpoints) == 1:
         return next(iter(checkpoints.values()))

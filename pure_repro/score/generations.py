@@ -2,17 +2,20 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pure_repro.config import Grading
+from pure_repro.config import ConfigError, Grading
 from pure_repro.grading import Verdict, grade_many
 
 GENERATIONS, VERDICTS = "generations.jsonl.gz", "verdicts.jsonl.gz"
+# Of both what is read again; a response has prompt_sha, seed, tokens and finish beside them.
+SAID = ("checkpoint", "set", "plan", "problem", "question", "answer", "sample", "response")
+JUDGED = ("status", "answer")
 
-# checkpoint, set, plan, problem, question, prompt_sha, answer, sample, seed, tokens, finish, response
 Generation = Mapping[str, Any]
 
 
@@ -24,12 +27,20 @@ def write_lines(path: Path, rows: Sequence[Generation]) -> None:
     beside.replace(path)
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of compressed JSON Lines.
+def read_lines(path: Path, *columns: str) -> list[dict[str, Any]]:
+    """The rows of compressed JSON Lines, which must have these columns.
 
-    Raises ``FileNotFoundError`` where there are none.
+    Raises ``ConfigError`` where they are other than they were written, ``FileNotFoundError`` where there are none.
     """
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().split("\n")[:-1]]
+    try:
+        lines = gzip.decompress(path.read_bytes()).decode().split("\n")
+        rows: list[dict[str, Any]] = [json.loads(line) for line in lines[:-1]]
+    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not as it was written: {error}") from error
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not row.keys() >= set(columns):
+            raise ConfigError(f"{path} is not as it was written: row {number} has no {', '.join(columns)}")
+    return rows
 
 
 def tolerances(benchmarks: Sequence[Mapping[str, Any]]) -> dict[str, float]:

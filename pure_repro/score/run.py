@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Config, ConfigError, Score
 from pure_repro.data.benchmarks import problems_of
+from pure_repro.data.prompts import require_known_words
 from pure_repro.data.world import TEST_SEED
 from pure_repro.models.policy import load_policy
 from pure_repro.models.ranks import ALONE, Ranks, placed
@@ -64,7 +65,7 @@ def score(
         for checkpoint, weights in checkpoints.items():
             policy, tokenizer = load_policy(weights, config.model)
             policy = placed(policy)
-            check_lengths(sets, tokenizer, config)
+            check_prompts(sets, tokenizer, config)
             sampler = sampler or open_own(config, policy, tokenizer, ranks)
             sampler.push(policy)
             for part in (one for one in work if one.checkpoint == checkpoint):
@@ -130,9 +131,10 @@ def plans_of(score: Score, problems: int) -> dict[str, SamplingPlan]:
     return plans
 
 
-def check_lengths(sets: Mapping[str, list[Problem]], tokenizer: PreTrainedTokenizerBase, config: Config) -> None:
-    """The longest prompt of every set leaves room for the longest response."""
+def check_prompts(sets: Mapping[str, list[Problem]], tokenizer: PreTrainedTokenizerBase, config: Config) -> None:
+    """The longest prompt of every set leaves room for the longest response, and the model has words for it."""
     for one in config.score.benchmarks:
+        require_known_words(tokenizer, "score.prompt", config.score.prompt_of(one))
         prompts = fill_template(sets[one.name], config.score.prompt_of(one))
         longest = max(len(ids) for ids in tokenizer(prompts)["input_ids"])
         room = config.model.context - longest

@@ -14,14 +14,14 @@ from pathlib import Path
 from pure_repro.config import Config, ConfigError
 from pure_repro.launch.compose import composed
 from pure_repro.track.mlflow import KIND, connect
-from pure_repro.track.outbox import OUTBOX, tracker_of, waiting
+from pure_repro.track.outbox import OUTBOX, tracker_of, unread_letters, waiting
 from pure_repro.track.pages import list_page, run_page
 from pure_repro.track.redact import words_of
 from pure_repro.track.sender import QUIET, Overdue, send
 
 
 def send_waiting(config: Config) -> int:
-    """Send every letter of the store, to each tracker whose address is known; returns how many still wait.
+    """Send every letter of the store, to each tracker whose address is known; returns how many stay where they are.
 
     An address that held a password is not on disk: it is given as ``track.uri``.
     """
@@ -39,9 +39,12 @@ def send_waiting(config: Config) -> int:
                 pass
         except (Exception, Overdue) as error:
             _say(config.store, words_of(error, uri))
+    broken = unread_letters(config.store)
+    for path in broken:
+        _say(config.store, f"{path} is no letter of this version: remove it")
     left = len(waiting(config.store))
     print(f"sent {len(before) - left} of {len(before)}" + (f"; {left} wait in {config.store / OUTBOX}" if left else ""))
-    return left
+    return left + len(broken)
 
 
 def _say(store: Path, reason: str) -> None:

@@ -101,10 +101,14 @@ def waiting(store: Path) -> list[tuple[Letter, Sequence[Path]]]:
     return [(letter, paths) for paths in files.values() if (letter := _read(paths[-1]))]
 
 
+def unread_letters(store: Path) -> list[Path]:
+    """Files among the letters that are none, or are those of another version."""
+    return [path for path in sorted((store / OUTBOX).glob("*-*.json")) if path.exists() and _read(path) is None]
+
+
 def _read(path: Path) -> Letter | None:
-    """A letter; none where another process has just sent it."""
+    """A letter; none where another process has just sent it, or where the file is none."""
     try:
-        values: Any = path.read_text()
-    except FileNotFoundError:
+        return Letter.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValueError):
         return None
-    return Letter.model_validate_json(values)

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from pure_repro.config import Config, Embedded, ErrorRates, Tiny
 from pure_repro.data.demonstrations import demonstrate
+from pure_repro.data.prompts import require_known_words
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.data.world import draw_problems
 from pure_repro.models.policy import new_policy
@@ -21,6 +22,8 @@ def fit_base(config: Config, out: Path) -> None:
     """Fit the base model and save it, with its tokenizer, as a Hugging Face folder ``out / "model"``."""
     assert isinstance(config.model, Tiny) and isinstance(config.data, Embedded)  # nothing else has a base stage
     tokenizer = base_tokenizer(config.model, config.data)
+    for key, prompt in prompts_learned(config.model, config.data).items():
+        require_known_words(tokenizer, key, prompt)
     model = new_policy(config.model, tokenizer, config.seed)
     model.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast as the fused one's
 
@@ -56,6 +59,14 @@ def base_tokenizer(model: Tiny, data: Embedded) -> PreTrainedTokenizerBase:
     """The embedded world's words, and those by which a right or a wrong answer is asked for."""
     marks = [] if model.marked is None else [model.marked.better, model.marked.worse]
     return world_tokenizer(data.modulus, [mark.partition("{question}")[0] for mark in marks])
+
+
+def prompts_learned(model: Tiny, data: Embedded) -> dict[str, str]:
+    """Every prompt that a demonstration is put in, by its key."""
+    asked = {} if model.explained is None else {"model.explained.prompt": model.explained.prompt}
+    if model.marked is not None:
+        asked |= {"model.marked.better": model.marked.better, "model.marked.worse": model.marked.worse}
+    return {"data.prompt": data.prompt} | asked
 
 
 def demonstrations(

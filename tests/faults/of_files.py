@@ -33,6 +33,7 @@ ANY_FILE: list[tuple[str, bytes, str]] = [
     ("a trailing comma", b'{"q": "1", "a": "1",}\n', "no JSON"),
     ("deep nesting", DEEP, "no JSON"),
     ("deep nesting in a row", b'{"q": ' + DEEP + b"\n", "no JSON"),
+    ("half a surrogate", b'{"q": "\\ud800", "a": "1"}\n', "no JSON"),
     ("NaN", b'{"q": "1+1", "a": NaN}\n', "NaN is no number"),
     ("Infinity", b'{"q": "1+1", "a": -Infinity}\n', "-Infinity is no number"),
     ("a number of 5,000 digits", b'{"q": "1+1", "a": ' + b"9" * 5000 + b"}\n", "no JSON"),
@@ -100,6 +101,7 @@ WRONG_ROWS: list[tuple[str, Any, str]] = [
     ("group as answer", {"q": "1+1", "a": {"is": 2}}, "'a' holds no answer"),
     ("empty list as answer", {"q": "1+1", "a": []}, "'a' holds no answer"),
     ("list with null as answer", {"q": "1+1", "a": ["2", None]}, "'a' holds no answer"),
+    ("a printed list as answer", {"q": "1+1", "a": "['2']"}, "'a' holds no answer"),
     ("list of lists as answer", {"q": "1+1", "a": [["2"]]}, "'a' holds no answer"),
     ("a list in the place of a row", [1, 2], "must be a JSON object"),
     ("a number in the place of a row", 7, "must be a JSON object"),
@@ -184,6 +186,7 @@ NO_ANSWERS: list[tuple[str, Any]] = [
     ("true as answer", True),
     ("a group as answer", {"is": 5}),
     ("an empty list as answer", []),
+    ("a printed list as answer", "['8']"),
     ("a list with null as answer", [None]),
     ("a list of groups as answer", [{"is": 5}]),
 ]

@@ -22,6 +22,7 @@ from pure_repro.launch.compose import composed
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.outputs import outputs, require_as_left
 from pure_repro.launch.plan import StageRun, plan
+from pure_repro.launch.shapes import shape_of
 from pure_repro.launch.stages import of_machine
 from pure_repro.launch.weights import file_digest, folder_of
 from pure_repro.models.checkpoint import Progress, digests_of, load_state, save_state
@@ -237,6 +238,13 @@ def loaded(folder: Path, harm: Callable[[Path], Any], words: list[str] | None = 
     load_policy(folder_of(config.model), config.model)
 
 
+def sized(folder: Path, **values: Any) -> None:
+    """A copy of the model with other sizes in its config.json is planned with, as before every run."""
+    copy = Path(shutil.copytree(hub(), folder / "model"))
+    edited(copy / "config.json", **values)
+    shape_of(str(copy))
+
+
 def edited(path: Path, **values: Any) -> None:
     """A JSON file with other values; ``None`` takes a key away."""
     content = json.loads(path.read_text()) | values
@@ -352,6 +360,29 @@ def models() -> Iterator[Fault]:
     yield Fault(area, "NaN is not saved", lambda f: save_broken(f), "the weights are not finite")
 
 
+def sizes() -> Iterator[Fault]:
+    area = "sizes of models"
+    for name, written, says in [
+        ("cut", b'{"hidden', "no JSON"),
+        ("empty", b"", "no JSON"),
+        ("of a list", b"[]", "describes no model"),
+        ("of null", b"null", "describes no model"),
+        ("binary", bytes(range(256)), "UTF-8"),
+        ("without sizes", b"{}", "names no num_attention_heads"),
+    ]:
+        yield Fault(
+            area,
+            f"config.json {name}",
+            lambda f, w=written: [(f / "config.json").write_bytes(w), shape_of(str(f))],
+            f"config.json{'' if says.startswith(('no JSON', 'UTF')) else ' ' + says}",
+        )
+    for value in (0, -1, "64", 2.5, True, [64]):
+        for key in ("hidden_size", "num_attention_heads", "num_key_value_heads"):
+            yield Fault(area, f"{key}={value!r}", lambda f, k=key, v=value: sized(f, **{k: v}), f"{key}={value!r} must")
+    yield Fault(area, "as they are", sized, None)
+    yield Fault(area, "no heads for keys", lambda f: sized(f, num_key_value_heads=None), None)
+
+
 def edited_words(folder: Path, more: int) -> None:
     """The tokenizer of a larger model."""
     content = json.loads((folder / "tokenizer.json").read_text())
@@ -461,5 +492,6 @@ def faults() -> Iterator[Fault]:
     yield from stages()
     yield from checkpoints()
     yield from models()
+    yield from sizes()
     yield from machine()
     yield from numbers()

@@ -6,6 +6,9 @@ from campaign import Fault
 
 from pure_repro.launch.compose import composed
 
+HUB = "model=local model.path=x score=benchmarks reward=verifiable"
+JUDGE = "reward=judge credit=sum reward.judge.who=endpoint reward.judge.model=m"
+ONLINE = "{{learning_rate:{},max_grad_norm:1,share:{}}}"
 # The words, and what the sentence must name.
 REFUSED: list[tuple[str, str]] = [
     ("train.stpes=5", "did you mean steps?"),
@@ -126,6 +129,32 @@ REFUSED: list[tuple[str, str]] = [
     ("track=wandb", "track=wandb is no choice"),
     ("track.uri=5", "track.uri=5 must be text"),
     ("track.experiment=null", "track.experiment=None must be text"),
+    ("watch.alarms.longer.threshold=nan", "watch.alarms.longer.threshold=nan must be a finite number"),
+    ("watch.alarms.longer.side=left", "watch.alarms.longer.side=left must be"),
+    ("watch.alarms.longer=5", "watch.alarms.longer=5 must be a group of keys"),
+    ("watch.alarms=[1]", "watch.alarms=[1] must be a group of keys"),
+    ("watch.alarms.mine={metric:a}", "watch.alarms.mine is no key"),
+    ("watch.window=0", "watch.window=0 must be greater than 0"),
+    ("watch.on_alarm=cry", "watch.on_alarm=cry must be"),
+    (f"{HUB} stages=[score] model.adapter={{rank:0,alpha:1}}", "model.adapter.rank=0 must be greater than 0"),
+    (f"{HUB} stages=[score] model.adapter={{rank:4}}", "model.adapter.alpha is missing"),
+    (f"{HUB} stages=[score] model.adapter=5", "model.adapter=5 must be a group of keys"),
+    ("model.adapter={rank:4,alpha:1}", "model.adapter is no key"),
+    (f"reward=mixed_10 prm.online={ONLINE.format(0, 0.5)}", "prm.online.learning_rate=0 must be greater than 0"),
+    (f"reward=mixed_10 prm.online={ONLINE.format(1, 2)}", "prm.online.share=2 must be less than or equal to 1"),
+    (f"reward=prm prm.online={ONLINE.format(1, 0.5)}", "prm.online learns from answered problems"),
+    ("reward=mixed_10 prm.online=true", "prm.online=True must be a group of keys"),
+    (f"{HUB} data=local", "data.path is missing"),
+    (f"{HUB} data=local data.path=p.json data.on_overlap=ignore", "data.on_overlap=ignore must be"),
+    (f"{HUB} data=local data.path=p.json data.question=null", "data.question=None must be text"),
+    (f"{HUB} data=local data.path=p.json data.validation=5", "data.validation=5 must be a list"),
+    (f"{HUB} data=local data.path=p.json data.validation=[mine]", "data.validation=mine is no benchmark"),
+    (f"{HUB} prm=local", "prm.path is missing"),
+    (f"{HUB} prm=endpoint prm.url=127.0.0.1 prm.model=m stages=[train]", "prm.url is no address of a server"),
+    (f"{JUDGE} reward.judge.url=http://me:s3cret@host:port/v1", "reward.judge.url is no address of a server"),
+    (f"{JUDGE} reward.judge.url=host/v1", "reward.judge.url is no address of a server"),
+    ("prompt.chat=perhaps", "prompt.chat=perhaps must be true or false"),
+    ("train.keep_every=0", "train.keep_every=0 must be greater than 0"),
     ("prm.gate.min_bad_found=nan", "prm.gate.min_bad_found=nan must be a finite number"),
     ("prm.gate.on_fail=shrug", "prm.gate.on_fail=shrug must be"),
     ("prm.head_examples=100000000", "exceeds"),

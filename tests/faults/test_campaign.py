@@ -3,16 +3,17 @@
 import os
 from pathlib import Path
 
+import of_commands
 import of_files
 import of_stores
 import of_words
 import pytest
 from campaign import RESULTS, Fault, summary, trouble
 
-WORDS = [*of_words.faults()]
+WORDS, COMMANDS = [*of_words.faults()], [*of_commands.faults()]
 if os.environ.get("FAULTS") != "all":  # make test-faults tries all; to compose takes a third of a second
-    WORDS = WORDS[:66:6]
-FAULTS = [*of_files.faults(), *of_stores.faults(), *WORDS]
+    WORDS, COMMANDS = WORDS[:66:6], COMMANDS[::13]
+FAULTS = [*of_files.faults(), *of_stores.faults(), *WORDS, *COMMANDS]
 AREAS = sorted({fault.area for fault in FAULTS})
 
 

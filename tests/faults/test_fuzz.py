@@ -2,6 +2,10 @@
 
 import copy
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 import pytest
@@ -31,6 +35,22 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
+@pytest.fixture(scope="module")
+def seconds() -> Iterator[list[float]]:
+    """Of the processor, for each example; the slowest is told, as it should be below one."""
+    taken: list[float] = []
+    yield taken
+    said = f"one in {median(taken):.2f} s of a processor, the slowest in {max(taken):.2f}"
+    print(f"\n{len(taken)} configurations, {said}")
+
+
+@contextmanager
+def timed(seconds: list[float]) -> Iterator[None]:
+    start = time.process_time()
+    yield
+    seconds.append(time.process_time() - start)
+
+
 def in_a_sentence(error: ConfigError) -> None:
     said = str(error)
     assert said and "\n" not in said and len(said) <= LONGEST, said
@@ -39,13 +59,14 @@ def in_a_sentence(error: ConfigError) -> None:
 @pytest.mark.slow
 @settings(max_examples=60 * MORE, **PATIENT)
 @given(key=st.sampled_from(KEYS), value=NEIGHBOURS | VALUES)
-def test_any_value_is_taken_or_refused_in_a_sentence(key: str, value: Any) -> None:
+def test_any_value_is_taken_or_refused_in_a_sentence(key: str, value: Any, seconds: list[float]) -> None:
     tree = copy.deepcopy(TREE)
     put(tree, key, value)
-    try:
-        config_of(OmegaConf.create(tree))
-    except ConfigError as error:
-        in_a_sentence(error)
+    with timed(seconds):
+        try:
+            config_of(OmegaConf.create(tree))
+        except ConfigError as error:
+            in_a_sentence(error)
 
 
 @pytest.mark.slow
@@ -55,8 +76,9 @@ def test_any_value_is_taken_or_refused_in_a_sentence(key: str, value: Any) -> No
         st.text(max_size=12) | st.builds("{}={}".format, st.sampled_from(KEYS), st.text(max_size=8)), max_size=2
     )
 )
-def test_any_words_are_taken_or_refused_in_a_sentence(words: list[str]) -> None:
-    try:
-        composed(words)
-    except ConfigError as error:
-        in_a_sentence(error)
+def test_any_words_are_taken_or_refused_in_a_sentence(words: list[str], seconds: list[float]) -> None:
+    with timed(seconds):
+        try:
+            composed(words)
+        except ConfigError as error:
+            in_a_sentence(error)
