@@ -104,10 +104,8 @@ CASES = {
     "local": ("local", 10_000, False, None),
     "local_cut": ("local", 90, False, None),
     "local_head": ("local", 90, True, None),
-    "zero2": ("deepspeed_zero2", 90, False, None),
-    "zero3": ("deepspeed_zero3", 90, False, None),
+    "zero2_head": ("deepspeed_zero2", 90, True, None),
     "zero3_killed": ("deepspeed_zero3", 90, False, 3),
-    "zero3_head": ("deepspeed_zero3", 90, True, None),
 }
 
 
@@ -157,9 +155,9 @@ def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return ((a - b).norm() / b.norm()).item()
 
 
-def test_two_ranks_fit_what_one_process_fits(made):
+def test_two_ranks_fit_what_one_process_fits_also_after_a_kill(made):
     start = dict(model().named_parameters())
-    for kind, names in {"local": ("local_cut", "zero2", "zero3"), "local_head": ("zero3_head",)}.items():
+    for kind, names in {"local": ("local_cut", "zero3_killed"), "local_head": ("zero2_head",)}.items():
         assert len(made[kind][0]) == 4 and apart(start, made[kind][1]) > 0.001, "it moved"
         for name in names:
             print(f"{name:<12} {apart(made[name][1], made[kind][1]):.1e}")
@@ -167,11 +165,6 @@ def test_two_ranks_fit_what_one_process_fits(made):
             assert apart(made[name][1], made[kind][1]) < 1e-5, name
     moved = [name for name in start if not torch.equal(made["local_head"][1][name], start[name])]
     assert moved == ["score.weight", "score.bias"]
-
-
-def test_a_killed_fit_goes_on(made):
-    assert made["zero3_killed"][0] == made["zero3"][0]
-    assert all(torch.equal(made["zero3_killed"][1][name], weight) for name, weight in made["zero3"][1].items())
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
@@ -221,7 +214,7 @@ def test_a_kill_leaves_a_fit_that_goes_on_and_an_adapter_a_merged_model(entry, p
         for n, problem in enumerate(asked)
     ]
     (tmp_path / "steps.jsonl").write_text("\n".join(map(json.dumps, steps)))
-    fits = [f"prm.{fit}.{key}" for fit in ("head_fit", "full_fit") for key in ("batch_size=2", "epochs=4")]
+    fits = [f"prm.{fit}.{key}" for fit in ("head_fit", "full_fit") for key in ("batch_size=6", "epochs=2")]
     run = [
         *("recipe=paper", "stages=[prm]", "track=none", "prm=fit_prm800k", f"prm.path={start}", "prm.revision=null"),
         *(f"prm.rows.path={tmp_path / 'steps.jsonl'}", "prm.gate.problems=2", *fits, "train.checkpoint_every=1"),
@@ -241,7 +234,7 @@ def test_a_kill_leaves_a_fit_that_goes_on_and_an_adapter_a_merged_model(entry, p
     [one], [other] = ([*(tmp_path / name).glob("prm/*")] for name in ("whole", "killed"))
     for file in ("losses.json", "gate.json"):
         assert (one / file).read_text() == (other / file).read_text()
-    assert len(json.loads((one / "losses.json").read_text())) == 2 * 4 * 9
+    assert len(json.loads((one / "losses.json").read_text())) == 2 * 2 * 3
     assert json.loads((one / "gate.json").read_text())["steps"] == 2 * 3 * 2, "two problems with all their rows"
     saved, other_saved = (load_file(folder / "model" / "model.safetensors") for folder in (one, other))
     assert all(torch.equal(saved[name], other_saved[name]) for name in saved) and not (one / FITS).exists()
