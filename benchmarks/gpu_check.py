@@ -294,9 +294,8 @@ def wide_head(check: Check) -> None:
         assert some.grad is not None
         return logprobs.detach(), some.grad
 
-    check.measure(
-        f"head of {WIDE} words, in chunks", tokens, 6, lambda: both(tokens), check.sizes.rounds, weight.numel()
-    )
+    name, size = f"head of {WIDE} words, in chunks", weight.numel()
+    check.measure(name, tokens, 6, lambda: both(tokens), check.sizes.rounds, size)
     chunked, gradient = both(compared)
     some = hidden[:compared].detach().requires_grad_()
     whole = (some @ weight.T).float().log_softmax(dim=-1).gather(1, targets[:compared, None]).squeeze(1)
