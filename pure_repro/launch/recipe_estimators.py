@@ -55,7 +55,7 @@ def estimator_sections() -> str:
     methods = {"–": [], **{f"`method={name}`": method_words(name) for name in choices_of("method")}}
     named = {f"`advantage={path.stem}`": [f"advantage={path.stem}"] for path in sorted((CONF / "advantage").glob("*"))}
     reasons: list[str] = []
-    lines = []
+    lines: list[str] = []
     for title, rows in (("recipe × method", methods), ("recipe × estimator", named)):
         lines += ["", f"## The estimator that runs: {title}", "", *([HEAD, ""] if not lines else [])]
         lines += [f"| | {' | '.join(f'`{recipe}`' for recipe in RECIPES)} |", "|---" * (len(RECIPES) + 1) + "|"]
