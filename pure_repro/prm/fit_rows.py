@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Linear
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from pure_repro.config import Config, ConfigError, FitPrm, Gate, StepRows
@@ -48,11 +49,11 @@ def fit_rows(config: Config, start: Path, out: Path, ranks: Ranks) -> None:
     model.base_model.requires_grad_(False)
     how = config.train.model_copy(update={"gradient_checkpointing": False})  # nothing to go back through
     engine, losses = fit_to_rows(model, seen, plan.head_fit, how, ranks, out, seed=config.seed, label="prm head")
-    head = {name: weight.cpu() for name, weight in engine.sampler.score.state_dict().items()}
+    head = {name: weight.cpu() for name, weight in head_of(engine.sampler).state_dict().items()}
     del model, engine  # a new one: this one's weights may be sharded
 
     model = start_model(config, start)
-    model.score.load_state_dict(head)
+    head_of(model).load_state_dict(head)
     if plan.adapter is not None:
         add_adapter(model.base_model, plan.adapter, config.seed)
     engine, more = fit_to_rows(model, seen, plan.full_fit, config.train, ranks, out, seed=config.seed + 1, label="prm")
@@ -78,6 +79,13 @@ def start_model(config: Config, start: Path) -> PreTrainedModel:
         attn_implementation=config.train.attention,
         num_labels=2,
     )
+
+
+def head_of(model: PreTrainedModel) -> Linear:
+    """What stands on the last hidden states."""
+    head = model.score
+    assert isinstance(head, Linear)
+    return head
 
 
 def held_out(

@@ -44,12 +44,12 @@ class PolicyGradientLearner:
         config, objective = self.context.config, self.objective
         if not batch.kept.all():
             batch = batch.rows(batch.kept)
-        assert batch.advantages is not None, "advantages come first"
         in_loss = objective.reads_reference and not objective.penalised
         single = config.train.rollouts_per_update >= len(batch)
         heated = config.rollout.temperature != objective.temperature
         if heated or not single:
             batch = self.likelihoods.before_update(batch)
+        assert batch.advantages is not None, "advantages come first"
         beside = []
         if batch.positives is not None and isinstance(objective, ExpoGrpo):
             positives = batch.positives
