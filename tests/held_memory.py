@@ -8,6 +8,7 @@ import json
 import os
 import weakref
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -95,6 +96,7 @@ def main() -> None:
     """Alone every engine, in a group those that shard."""
     from pure_repro.models.ranks import ALONE, join, leave
 
+    import_module("deepspeed")  # before anything is counted
     grouped = "WORLD_SIZE" in os.environ
     ranks = join() if grouped else ALONE
     made = {name: held(name, ranks) for name in ENGINES if not grouped or name != "local"}
