@@ -3,11 +3,12 @@
     python benchmarks/gpu_check.py [--tiny] [--out results/gpu_check] [--teraflops 989]
 
 A Qwen2 model of about 100 M parameters with random weights is made on the spot and goes through the code of a run:
-sampling (Hugging Face, and vLLM where it is installed), log-probabilities padded, packed and in chunks, and updates by
-every training engine that is here, in bfloat16. Printed and written: tokens a second, the share of the GPU's peak that
-matrix products reach (2M operations a token forward, 6M with the backward pass; M parameters that take part; attention
-over earlier tokens is not counted), peak memory, and how far the sampler's log-probabilities are from the trainer's.
-``--tiny`` runs the same code in seconds on whatever is here.
+sampling (Hugging Face, and vLLM where it is installed, asleep and awake), log-probabilities padded, packed, in chunks
+and with an attention that keeps packed rows apart without a mask (varlen), updates by every training engine that is
+here and by a low-rank adapter, in bfloat16, and the output layer of a vocabulary of 152,064 in chunks. Printed and
+written: tokens a second, the share of the GPU's peak that matrix products reach (2M operations a token forward, 6M with
+the backward pass; M parameters that take part; attention over earlier tokens is not counted), peak memory, and how far
+the sampler's log-probabilities are from the trainer's. ``--tiny`` runs the same code in seconds on whatever is here.
 """
 
 import argparse
@@ -28,22 +29,25 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
-from pure_repro.config import Config, VllmRollout
+from pure_repro.config import Config, Pretrained, VllmRollout
 from pure_repro.data.tokenizer import world_tokenizer
 from pure_repro.launch.compose import composed
 from pure_repro.launch.shapes import from_config
+from pure_repro.models.adapter import add_adapter
 from pure_repro.models.engine import open_engine
-from pure_repro.models.head import install_target_head
+from pure_repro.models.head import ChunkedLogprobs, install_target_head
 from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import load_policy
 from pure_repro.models.precision import has_fast_bf16, sampling_copy, sampling_dtype
-from pure_repro.models.ranks import ALONE, device_name, placed
+from pure_repro.models.ranks import ALONE, device, device_name, placed
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.track.manifest import environment, write_json
 from pure_repro.train.speed import peak_of
 from pure_repro.train.update import update
 from pure_repro.types import Problem, Rollouts
 
+WIDE = 152_064  # words of Qwen2.5-7B
+ADAPTER = "{rank: 32, alpha: 64}"
 MEAN_GAP = 0.02  # nats a token, on average: the digits of bfloat16 allow that much, a wrong mask or position does not
 
 
@@ -79,9 +83,12 @@ class Check:
     teraflops: float | None
     phases: dict[str, dict[str, float | None]]
     gaps: dict[str, dict[str, float]]
+    freed_gib: float | None = None  # what an engine of vLLM gives back while it sleeps
 
-    def measure(self, name: str, tokens: int, each: int, work: Callable[[], Any], rounds: int = 1) -> Any:
-        """Time some work after a first round that warms up; a token costs ``each`` · M operations."""
+    def measure(
+        self, name: str, tokens: int, each: int, work: Callable[[], Any], rounds: int = 1, size: int | None = None
+    ) -> Any:
+        """Time some work after a first round that warms up; a token costs ``each`` · M operations, M of the model."""
         work()
         synchronise()
         if torch.cuda.is_available():
@@ -91,7 +98,7 @@ class Check:
             made = work()
         synchronise()
         seconds = (time.perf_counter() - start) / rounds
-        operations = each * self.matrix_parameters * tokens / seconds
+        operations = each * (size or self.matrix_parameters) * tokens / seconds
         self.phases[name] = {
             "seconds": seconds,
             "tokens_per_second": tokens / seconds,
@@ -154,11 +161,12 @@ def make_model(sizes: Sizes, folder: Path) -> Qwen2ForCausalLM:
     return model
 
 
-def settings(folder: Path, sizes: Sizes, engine: str, fast: bool) -> Config:
-    """A run's own configuration; ``fast`` packs responses and takes log-probabilities in chunks."""
+def settings(folder: Path, sizes: Sizes, engine: str, fast: bool, adapter: str = "null") -> Config:
+    """A run's own configuration; ``fast`` packs responses, keeps them apart and takes log-probabilities in chunks."""
     return composed(
         [
-            *("model=local", f"model.path={folder}", "model.dtype=float32", f"train={engine}", "train.attention=sdpa"),
+            *("model=local", f"model.path={folder}", "model.dtype=float32", f"model.adapter={adapter}"),
+            *(f"train={engine}", f"train.attention={'varlen' if fast else 'sdpa'}"),
             *("score=benchmarks", f"model.context={sizes.prompt_tokens + sizes.new_tokens}"),
             *(f"rollout.max_new_tokens={sizes.new_tokens}", f"train.prompts_per_step={sizes.prompts}"),
             *(
@@ -196,12 +204,13 @@ def run(check: Check, folder: Path) -> None:
     read = int(rollouts.mask.sum() + rollouts.prompt_mask.sum())
     listen(check, model, rollouts, read)
     del model
-    for engine in engines:
-        for fast in (False, True):
-            learn(check, folder, engine, fast, rollouts, read)
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+    ways = [(engine, fast, "null") for engine in engines for fast in (False, True)]
+    for engine, fast, adapter in [*ways, *([("local", True, ADAPTER)] if find_spec("peft") else [])]:
+        learn(check, folder, engine, fast, adapter, rollouts, read)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    wide_head(check)
     if find_spec("vllm"):
         sample_vllm(check, folder, tokenizer)
     else:
@@ -222,31 +231,40 @@ def sample(check: Check, model: PreTrainedModel, tokenizer: PreTrainedTokenizerB
 
 
 def listen(check: Check, model: PreTrainedModel, rollouts: Rollouts, read: int) -> None:
-    """Log-probabilities of the responses, in three ways that must agree."""
+    """Log-probabilities of the responses, in four ways that must agree."""
     budget, heard = check.sizes.tokens_per_microbatch, {}
 
     def logprobs(packing: bool) -> Tensor:
         return all_logprobs(model, rollouts, 1.0, budget, packing=packing)
 
-    ways = (("padded", False, False), ("packed", True, False), ("packed, in chunks", True, True))
-    for name, packing, chunked in ways:
-        if chunked:
+    ways = {"padded": False, "packed": True, "packed, varlen": True, "packed, in chunks": True}
+    for name, packing in ways.items():
+        if name == "packed, varlen":
+            model.set_attn_implementation("varlen")
+        elif name == "packed, in chunks":
             install_target_head(model)
         work = partial(logprobs, packing)
         heard[name] = check.measure(f"log-probabilities, {name}", read, 2, work, check.sizes.rounds)
     check.compare("sampler (hf) – trainer", rollouts.logprobs, heard["padded"], rollouts.mask)
-    for name in ("packed", "packed, in chunks"):
+    for name in list(ways)[1:]:
         check.compare(f"{name} – padded", heard[name], heard["padded"], rollouts.mask)
 
 
-def learn(check: Check, folder: Path, engine: str, fast: bool, rollouts: Rollouts, read: int) -> None:
-    """Updates of the policy by an engine."""
-    config = settings(folder, check.sizes, engine, fast)
-    opened = open_engine(load_policy(folder, config.model, config.train.attention)[0], config.train, ALONE)
+def learn(check: Check, folder: Path, engine: str, fast: bool, adapter: str, rollouts: Rollouts, read: int) -> None:
+    """Updates of the policy by an engine, or of an adapter in it."""
+    config = settings(folder, check.sizes, engine, fast, adapter)
+    policy, way = (
+        load_policy(folder, config.model, config.train.attention)[0],
+        "packed, in chunks" if fast else "padded",
+    )
+    if isinstance(config.model, Pretrained) and config.model.adapter is not None:
+        add_adapter(policy, config.model.adapter, seed=0)
+        way = "adapter"
+    opened = open_engine(policy, config.train, ALONE)
     advantages = torch.randn(rollouts.tokens.shape, generator=torch.Generator().manual_seed(1)) * rollouts.mask
     limit = check.sizes.new_tokens
     outcome = check.measure(
-        f"update, {engine}, {'packed, in chunks' if fast else 'padded'}",
+        f"update, {engine}, {way}",
         read,
         6,
         lambda: update(
@@ -256,6 +274,43 @@ def learn(check: Check, folder: Path, engine: str, fast: bool, rollouts: Rollout
     )
     if not math.isfinite(outcome["policy/loss"]):
         raise SystemExit(f"gpu-check: the loss of {engine} is {outcome['policy/loss']}")
+
+
+def wide_head(check: Check) -> None:
+    """The output layer of Qwen2.5-7B: log-probabilities in chunks and their gradients, beside those of whole logits."""
+    full = check.sizes == FULL
+    width, tokens, compared = (3584, 16384, 512) if full else (32, 64, 64)
+    dtype = torch.bfloat16 if has_fast_bf16() else torch.float32
+    draw = torch.Generator().manual_seed(0)
+    weight = placed_tensor(torch.randn(WIDE, width, generator=draw) / math.sqrt(width), dtype)
+    hidden = placed_tensor(torch.randn(tokens, width, generator=draw), dtype)
+    targets = torch.randint(WIDE, (tokens,), generator=draw).to(weight.device)
+
+    def both(count: int) -> tuple[Tensor, Tensor]:
+        """Log-probabilities, and the gradient of their mean to the hidden states."""
+        some = hidden[:count].detach().requires_grad_()
+        logprobs, _ = ChunkedLogprobs.apply(some, weight, targets[:count], 1.0)
+        logprobs.mean().backward()
+        assert some.grad is not None
+        return logprobs.detach(), some.grad
+
+    name, size = f"head of {WIDE} words, in chunks", weight.numel()
+    check.measure(name, tokens, 6, lambda: both(tokens), check.sizes.rounds, size)
+    chunked, gradient = both(compared)
+    some = hidden[:compared].detach().requires_grad_()
+    whole = (some @ weight.T).float().log_softmax(dim=-1).gather(1, targets[:compared, None]).squeeze(1)
+    whole.mean().backward()
+    assert some.grad is not None
+    everywhere = torch.ones(compared, dtype=torch.bool, device=weight.device)
+    check.compare(f"{name} – whole", chunked, whole.detach(), everywhere)
+    scale = some.grad.float().abs().mean()
+    apart = (gradient.float() / scale, some.grad.float() / scale)
+    check.compare("its gradient – whole, in units of its mean", *apart, torch.ones_like(gradient, dtype=torch.bool))
+
+
+def placed_tensor(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """A leaf that learns, where this process computes."""
+    return values.to(device(), dtype).requires_grad_()
 
 
 def sample_vllm(check: Check, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -275,13 +330,23 @@ def sample_vllm(check: Check, folder: Path, tokenizer: PreTrainedTokenizerBase) 
     def step() -> Rollouts:
         sampler.push(sampling_copy(model, compiled=False))
         made = sampler.generate(problems, prompts, plan, seed=0, step=0)
+        awake = free_bytes()
         sampler.rest()
+        if torch.cuda.is_available():
+            check.freed_gib = (free_bytes() - awake) / 2**30
         return made
 
     drawn = sizes.prompts * sizes.samples * sizes.new_tokens  # next to none ends before
     rollouts = check.measure("push and sampling, vLLM", drawn, 2, step)
     trained = all_logprobs(model, rollouts, 1.0, sizes.tokens_per_microbatch, packing=True)
     check.compare("sampler (vLLM) – trainer", rollouts.logprobs, trained, rollouts.mask)
+    if check.freed_gib is not None:
+        print(f"vLLM asleep gives back {check.freed_gib:.1f} GiB, and awake again agrees with the trainer")
+
+
+def free_bytes() -> int:
+    """What is free on the GPU, whoever holds the rest."""
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
 """How long ranks wait for the longest responses, and what would shorten it: ``python benchmarks/sampling_tail.py``.
 
 A simulation, no model: 512 responses of 64 problems on eight ranks, lengths log-normal around 650 tokens, correlated
-within a problem, a few that ramble to the limit of 8,192. A decoding step takes ``fixed + each · rows`` milliseconds
-on a rank, as much as it has rows at work (6 ms and 0.03 ms are assumed; ``--fixed`` and ``--each`` name others).
-Compared are
+within a problem, a few (``--rambling``) that ramble to the limit of 8,192. A decoding step takes ``fixed + each·rows``
+milliseconds on a rank, as much as it has rows at work (6 ms and 0.03 ms are assumed; ``--fixed`` and ``--each`` name
+others). Compared are
 
 - static: every rank samples its own eight problems to the end, as ``ranks.parts`` deals them;
 - sorted: problems are dealt by what their responses took before, the longest first, to the rank with the least so
@@ -22,11 +22,11 @@ import numpy as np
 RANKS, PROBLEMS, SAMPLES, LIMIT = 8, 64, 8, 8192
 
 
-def lengths(draw: np.random.Generator) -> np.ndarray:
-    """Tokens of every response, problem by sample: three in a hundred ramble to the limit."""
+def lengths(draw: np.random.Generator, rambling: float) -> np.ndarray:
+    """Tokens of every response, problem by sample; a share of them ramble to the limit."""
     of_problem = draw.normal(np.log(650), 0.5, size=(PROBLEMS, 1))
     tokens = np.exp(of_problem + draw.normal(0, 0.35, size=(PROBLEMS, SAMPLES)))
-    tokens[draw.random((PROBLEMS, SAMPLES)) < 0.03] = LIMIT
+    tokens[draw.random((PROBLEMS, SAMPLES)) < rambling] = LIMIT
     return np.clip(tokens, 8, LIMIT).astype(int)
 
 
@@ -80,12 +80,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fixed", type=float, default=6.0)
     parser.add_argument("--each", type=float, default=0.03)
+    parser.add_argument("--rambling", type=float, default=0.03)
     parser.add_argument("--batches", type=int, default=50)
     words = parser.parse_args()
     draw, ways = np.random.default_rng(0), {}
     for _ in range(words.batches):
-        tokens = lengths(draw)
-        guess = lengths(draw).mean(axis=1) * 0.5 + tokens.mean(axis=1) * 0.5  # half of it noise
+        tokens = lengths(draw, words.rambling)
+        guess = lengths(draw, words.rambling).mean(axis=1) * 0.5 + tokens.mean(axis=1) * 0.5  # half of it noise
         plans: dict[str, Callable[..., list[float]]] = {
             "static": static,
             "sorted": lambda *a, g=guess: by_length(*a, g),

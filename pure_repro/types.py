@@ -109,7 +109,8 @@ class Batch:
     graded against its problem's true answer, for the log and for who is told the answer. ``streams`` are rewards by
     name; ``kept`` says whose prompt stays in the update, ``columns`` what companions are to learn, ``advantages`` what
     the policy is to learn, ``logprobs`` how likely the tokens were under it before the update, where something has
-    needed that; ``metrics`` are numbers for the log. Whatever belongs to a row is selected with it.
+    needed that, ``heated_logprobs`` the same at the sampler's temperature; ``metrics`` are numbers for the log.
+    Whatever belongs to a row is selected with it.
     """
 
     problems: Sequence[Problem]
@@ -123,6 +124,7 @@ class Batch:
     columns: Mapping[str, Columns] = field(default_factory=dict)
     advantages: Float[Tensor, "batch token"] | None = None
     logprobs: Float[Tensor, "batch token"] | None = None
+    heated_logprobs: Float[Tensor, "batch token"] | None = None
     positives: RightResponses | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -154,6 +156,7 @@ class Batch:
             columns={name: {k: v[selection] for k, v in columns.items()} for name, columns in self.columns.items()},
             advantages=None if self.advantages is None else self.advantages[selection],
             logprobs=None if self.logprobs is None else self.logprobs[selection],
+            heated_logprobs=None if self.heated_logprobs is None else self.heated_logprobs[selection],
         )
 
     def paid(self, name: str, stream: Stream, metrics: Mapping[str, float] | None = None) -> "Batch":

@@ -1,9 +1,14 @@
-"""What training engines hold in memory, in bytes a parameter: a process of its own, which prints a line of JSON."""
+"""What training engines hold in memory, in bytes a parameter: a process of its own, which prints a line of JSON.
+
+As a rank of a group (``python -m torch.distributed.run … held_memory.py``) it shards, and the first rank prints.
+"""
 
 import gc
 import json
+import os
 import weakref
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -58,20 +63,20 @@ def sizes() -> Qwen2Config:
     )
 
 
-def held(name: str) -> dict[str, float]:
-    """Of one engine with one rank, in bytes a parameter; DeepSpeed in bfloat16."""
+def held(name: str, ranks: Any) -> dict[str, float]:
+    """Of one rank of an engine, in bytes a parameter; DeepSpeed in bfloat16."""
     from pure_repro.launch.compose import composed
     from pure_repro.models import precision
     from pure_repro.models.engine import open_engine
-    from pure_repro.models.ranks import ALONE
 
     precision.has_fast_bf16 = lambda: name != "local"
-    config = composed([f"train={name}", "train.gradient_checkpointing=true"])
+    words = [f"train={name}", "train.gradient_checkpointing=true"]
+    config = composed([*words, *(["train.deepspeed.keep_whole_below=1000"] if name != "local" else [])])
     model = Qwen2ForCausalLM(sizes()).to(torch.bfloat16).train()
     parameters, made = sum(weight.numel() for weight in model.parameters()), {}
     tokens = torch.randint(0, 4096, (4, 32))
     with Allocated(model.parameters()) as allocated:
-        engine = open_engine(model, config.train, ALONE)
+        engine = open_engine(model, config.train, ranks)
         del model
         gc.collect()
         made["opened"] = allocated.now
@@ -87,5 +92,19 @@ def held(name: str) -> dict[str, float]:
     return {key: size / parameters for key, size in made.items()}
 
 
+def main() -> None:
+    """Alone every engine, in a group those that shard."""
+    from pure_repro.models.ranks import ALONE, join, leave
+
+    import_module("deepspeed")  # before anything is counted
+    grouped = "WORLD_SIZE" in os.environ
+    ranks = join() if grouped else ALONE
+    made = {name: held(name, ranks) for name in ENGINES if not grouped or name != "local"}
+    if ranks.first:
+        print("\n" + json.dumps(made))
+    if grouped:
+        leave()
+
+
 if __name__ == "__main__":
-    print("\n" + json.dumps({name: held(name) for name in ENGINES}))
+    main()

@@ -24,7 +24,7 @@ CREDITS = ", ".join(sorted(path.stem for path in (CONF / "credit").glob("*.yaml"
 # Each through the real entry point.
 MISTAKES = {
     "credit.temperture=0.2": "credit.temperture is no key: credit has name, temperature; did you mean temperature?",
-    "credit=sum credit.temperature=0.1": "credit.temperature is no key: credit has name, gamma",
+    "credit=sum credit.temperature=0.1": ("credit.temperature is no key: credit has name, gamma; credit=min has one"),
     "credit=mni": (f"credit=mni is no choice: take one of {CREDITS}; did you mean min?"),
     "recipe=smok": (
         "recipe=smok is no choice: "

@@ -16,10 +16,13 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import gpu_check
 
 COMMAND = [sys.executable, str(ROOT / "benchmarks" / "gpu_check.py")]
-PHASES = ["sampling, hf", *(f"log-probabilities, {way}" for way in ("padded", "packed", "packed, in chunks"))]
+HEARD = ("padded", "packed", "packed, varlen", "packed, in chunks")
+PHASES = ["sampling, hf", *(f"log-probabilities, {way}" for way in HEARD)]
 PHASES += [
     f"update, {engine}, {way}" for engine in ("local", "deepspeed_zero2") for way in ("padded", "packed, in chunks")
 ]
+PHASES.append("update, local, adapter")
+HEAD = "head of 152064 words, in chunks"
 
 
 @pytest.mark.slow
@@ -29,17 +32,19 @@ def test_the_check_runs_from_sampling_to_the_file(tmp_path: Path):
     assert run.returncode == 0, run.stderr
     [file] = tmp_path.glob("*_tiny.json")
     found = json.loads(file.read_text())
-    assert [phase for phase in found["phases"] if "vLLM" not in phase] == PHASES
+    assert [phase for phase in found["phases"] if "vLLM" not in phase] == [*PHASES, HEAD]
     each = found["matrix_parameters"] * 6 / 2e12
-    for phase in PHASES[4:]:
+    for phase in PHASES[5:]:
         row = found["phases"][phase]
         assert row["utilisation"] == pytest.approx(each * row["tokens_per_second"]) and row["peak_gib"] > 0
     samplers = ["hf", *(["vLLM"] if find_spec("vllm") else [])]
     assert set(found["gaps"]) == {
-        *("packed – padded", "packed, in chunks – padded"),
+        *(f"{way} – padded" for way in HEARD[1:]),
+        *(f"{HEAD} – whole", "its gradient – whole, in units of its mean"),
         *(f"sampler ({name}) – trainer" for name in samplers),
     }
     assert all(gap["mean"] <= gpu_check.MEAN_GAP for gap in found["gaps"].values())
+    assert found["freed_gib"] is None, "no engine sleeps on a processor"
     assert found["sizes"]["hidden"] == gpu_check.TINY.hidden and found["environment"]["packages"]["torch"]
     assert ("vLLM is not installed" in run.stdout) == (find_spec("vllm") is None)
 

@@ -19,7 +19,7 @@ from project import ROOT, SMOKE
 
 from pure_repro.config import Config
 from pure_repro.launch.compose import composed
-from pure_repro.launch.group import meeting
+from pure_repro.launch.group import groups_of, meeting
 from pure_repro.launch.plan import plan
 from pure_repro.track.manifest import write_json
 
@@ -218,3 +218,16 @@ def test_slurm_gives_every_job_its_machines(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_LAUNCH_NODE_IPADDR", "10.0.0.1")
     assert "--rdzv_endpoint=10.0.0.1:29500" in meeting(launch, "address") and launch.ranks == 16
+
+
+@pytest.mark.parametrize(
+    ("prm", "stages", "groups"),
+    [
+        ("pure_prm_7b", ["train", "score"], [["train"], ["score"]]),
+        ("fit_prm800k", ["prm", "train", "score"], [["prm"], ["train"], ["score"]]),
+        ("fit_prm800k", ["train"], [["train"]]),
+    ],
+)
+def test_what_follows_an_engine_has_processes_of_its_own(prm, stages, groups):
+    """DeepSpeed gives back none of its memory while its process lives."""
+    assert groups_of(stages, composed(["recipe=paper", f"prm={prm}"])) == groups

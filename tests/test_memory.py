@@ -132,31 +132,54 @@ def test_what_zero_shards():
     assert zero(3, 8) == pytest.approx([2 / 8, 4 / 8, 12 / 8])
 
 
+GROUP = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+
+
 @pytest.fixture(scope="module")
-def held() -> dict[str, dict[str, float]]:
-    """What each engine holds in bytes a parameter: opened, between updates, at its fullest backward and in a step."""
-    run = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "held_memory.py")],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    found: dict[str, dict[str, float]] = json.loads(run.stdout.splitlines()[-1])
+def held() -> dict[int, dict[str, dict[str, float]]]:
+    """By ranks and engine, in bytes a parameter: opened, between updates, at the fullest backward and in a step."""
+    started = {
+        ranks: subprocess.Popen(
+            [sys.executable, *how, str(ROOT / "tests" / "held_memory.py")],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for ranks, how in ((1, []), (2, GROUP))
+    }
+    found = {}
+    for ranks, process in started.items():
+        said, wrong = process.communicate()
+        assert process.returncode == 0, wrong
+        found[ranks] = json.loads(said.splitlines()[-1])
     return found
 
 
-@pytest.mark.parametrize(("name", "stage"), [("local", 0), ("deepspeed_zero2", 2), ("deepspeed_zero3", 3)])
-def test_components_are_what_an_engine_holds(name, stage, held):
-    """Weights, master weights, moments, gradients, bucket and the step's own, as the engines allocate them."""
+@pytest.mark.parametrize(
+    ("name", "stage", "ranks"),
+    [
+        ("local", 0, 1),
+        ("deepspeed_zero2", 2, 1),
+        ("deepspeed_zero3", 3, 1),
+        ("deepspeed_zero2", 2, 2),
+        ("deepspeed_zero3", 3, 2),
+    ],
+)
+def test_components_are_what_an_engine_holds(name, stage, ranks, held):
+    """Weights, master weights, moments, gradients, bucket and the step's own, as a rank of each engine allocates them.
+
+    Two ranks hold halves of what their stage shards, and wholes of the rest: the bucket, the copy to sample from.
+    """
     shape = from_config(held_memory.sizes().to_dict())
-    engine = memory.EngineSettings(1, stage, False, 2 if stage else 4, True, 128, 128, False)
+    engine = memory.EngineSettings(ranks, stage, False, 2 if stage else 4, True, 128, 128, False)
 
     def each(component: Any) -> float:
         """Bytes a parameter."""
         return float(component(shape, engine)) / shape.parameters
 
-    made, kept, moments = held[name], each(memory.weights) + each(memory.optimizer) - 8, 8
+    made, moments = held[ranks][name], 8 / (ranks if stage else 1)
+    kept = each(memory.weights) + each(memory.optimizer) - moments
     learning = each(memory.gradients) + each(memory.bucket)
     if stage == 3:
         kept, learning = kept + 2 + learning, 0.0  # they stay, beside the whole copy to sample from

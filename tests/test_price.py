@@ -48,7 +48,7 @@ def test_operations_of_a_cell():
     m = 7615616512 - 152064 * 3584  # all but the input embedding
     assert price.operations(config, price.TokenCounts(10, 20, 5), MATH_7B, MATH_7B, checkpointing=True) == {
         "sampling": 2 * m * 15,
-        "scoring": 2 * m * 20 * 5,  # reward model, reference, policy for penalty, old, and at the sampler's temperature
+        "scoring": 2 * m * 20 * 3,  # reward model, reference, and the policy once: penalty, old, sampler's temperature
         "training": 8 * m * 20,
     }
 
@@ -95,6 +95,34 @@ def test_the_engine_is_that_of_the_run():
     words = ["train=deepspeed_zero2", "train.deepspeed.offload_optimizer=true", "launch.nproc_per_node=4"]
     engine = engine_of(composed([*CELL, *words, "train.chunked_logprobs=false", "train.attention=sdpa"]), MATH_7B)
     assert engine == EngineSettings(4, 2, True, 2, True, 18432, 18432, whole_mask=True)
+
+
+FIT = ["prm=fit_prm800k", "experiment=table1/pure_prm"]
+
+
+def test_the_fit_of_a_reward_model_is_part_of_price_and_preflight():
+    """By hand: 369,000 rows of 950 tokens, three passes of the head forward and one of everything."""
+    words = [*CELL, *FIT]
+    with_fit, without = (price.priced("cell", some, SCALE) for some in (words, CELL))
+    m, tokens = P - 152064 * 3584, 369_000 * 950
+    more = {name: with_fit.operations[name] - without.operations[name] for name in with_fit.operations}
+    assert more == {"sampling": 0, "scoring": 3 * 2 * m * tokens, "training": 8 * m * tokens}
+    assert with_fit.disk == without.disk + 4 * P, "its states are gone when the training writes its own"
+    phases = flight(words).phases
+    assert list(phases)[:3] == ["fit open", "fit update", "fit step"] and phases["fit open"] == 4 * P
+    kept = 2 * P // 8 + 4 * P // 8 + 10**9 + 12 * P // 8 + 2 * P  # weights, gradients, bucket, optimizer, whole copy
+    assert phases["fit step"] == pytest.approx(kept + 12 * P / 8 + 2 * 152064 * 3584, rel=1e-6)
+    assert not any(name.startswith("fit") for name in flight(CELL).phases)
+
+
+def test_a_fit_that_does_not_fit_is_refused_with_the_key_that_mends_it():
+    one = [*FIT, "recipe=paper", "stages=[prm]", "train.gradient_checkpointing=true", "train.attention=varlen"]
+    run = Preflight(composed(one), flight([*CELL, *FIT]).models, machine(24))
+    assert [sentence.split(" needs ")[0] for sentence in run.shortages()] == ["phase fit update", "phase fit step"]
+    [offer] = run.remedies()
+    assert offer == "train.tokens_per_microbatch=9216 'prm.adapter={rank: 32, alpha: 64}'"
+    mended = [*one, "train.tokens_per_microbatch=9216", "prm.adapter={rank: 32, alpha: 64}"]
+    assert not any(Preflight(composed(mended), run.models, machine(24)).shortages())
 
 
 ONE_KEY = [*VLLM[len(CELL) :], "train.offload=none"]

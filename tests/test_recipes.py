@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from itertools import cycle
 from typing import get_args
 
 import pytest
@@ -15,8 +14,9 @@ from pure_repro.advantage.combine import Returns, with_switches
 from pure_repro.advantage.whiten import whiten
 from pure_repro.config import Compared, Config, ConfigError
 from pure_repro.config.advantage import Estimator
-from pure_repro.launch.compose import CONF, composed
+from pure_repro.launch.compose import CONF, choices_of, composed
 from pure_repro.launch.plan import plan
+from pure_repro.launch.recipe_estimators import estimator_words, method_words
 from pure_repro.launch.shapes import KNOWN
 from pure_repro.train.advantages import BaselineEstimator
 from pure_repro.types import Batch, Problem, Rollouts, Steps
@@ -200,8 +200,16 @@ def test_a_mistake_is_named(words, sentence):
 
 
 ESTIMATORS = get_args(Estimator)
-METHODS = {"none": [], "dapo": [], "dr_grpo": ["reward=verifiable"], "prime": []}
-OWN = {"dapo": "grpo", "dr_grpo": "dr_grpo", "prime": "prime_rloo"}  # the estimator that a method brings
+METHODS = ("none", *choices_of("method"))
+OWN = {
+    "dapo": "grpo",
+    "dr_grpo": "dr_grpo",
+    "prime": "prime_rloo",
+    "prof": "grpo",
+    "prpo": "prpo",
+}  # what methods bring
+COMPOSED = ("embedded", "one_gpu", *RECIPES)
+WHY = (": take", "nobody has published a value", "needs reward.judge.subgoals")  # of what is refused
 # What a recipe sets of its own estimator alone: baselines of outcome and penalty, whitening, masked step ends.
 OF_RECIPE = {
     ("embedded", "rloo_token_pooled"): ("rloo", "none", True, True),
@@ -237,6 +245,13 @@ def by_hand(one: Batch, values: torch.Tensor, known: torch.Tensor, estimator: st
     return made
 
 
+def table_of_estimators() -> dict[str, list[str]]:
+    """What the page says: method or estimator → the estimator in each recipe."""
+    written = (CONF.parent / "docs" / "compatibility.md").read_text().split("## The estimator that runs", 1)[1]
+    rows = re.findall(r"^\| `?(–|[a-z]+=\w+)`? \| (.+) \|$", written, flags=re.MULTILINE)
+    return {label: cells.split(" | ") for label, cells in rows}
+
+
 def composes(words: list[str]) -> Config | str:
     """The configuration, or why there is none."""
     try:
@@ -245,24 +260,31 @@ def composes(words: list[str]) -> Config | str:
         return str(error)
 
 
-@pytest.mark.parametrize("recipe", ["embedded", *RECIPES])
+@pytest.mark.parametrize("recipe", COMPOSED)
 def test_the_estimator_that_is_named_is_the_one_that_runs(recipe):
     """Recipe × method × estimator: on arrays, against the estimator's own function and the recipe's switches.
 
-    By default each method with the estimator that it brings, and each estimator with one method in turn; all of them
-    with COMBINATIONS=all.
+    By default each method with the estimator that it brings, and every second estimator with one method in turn; all
+    of them with COMBINATIONS=all. What the page says of those that it names is held against it.
     """
     one, (process, outcome) = batch()
     known, everyone = one.rollouts.group < 2, torch.ones(12, dtype=torch.bool)
-    in_turn = set(zip(ESTIMATORS, cycle(METHODS), strict=False))
-    for method, more in METHODS.items():
+    at, everything = COMPOSED.index(recipe), os.environ.get("COMBINATIONS") == "all"
+    in_turn = {(name, METHODS[(n + at) % len(METHODS)]) for n, name in enumerate(ESTIMATORS) if (n + at) % 2}
+    for method in METHODS:
         for estimator in (None, *ESTIMATORS):
-            if estimator and (estimator, method) not in in_turn and os.environ.get("COMBINATIONS") != "all":
+            if estimator and (estimator, method) not in in_turn and not everything:
                 continue
-            words = [f"recipe={recipe}", *([f"method={method}"] if method != "none" else ["reward=mixed_10"]), *more]
+            words = [f"recipe={recipe}", *(method_words(method) if method != "none" else ["reward=mixed_10"])]
             config = composes(words + ([f"advantage={estimator}"] if estimator else []))
+            if method == "none" or estimator is None:
+                label = f"advantage={estimator}" if estimator else f"method={method}".replace("method=none", "–")
+                said = "refused" if isinstance(config, str) else estimator_words(config)
+                assert table_of_estimators()[label][at].split(" (")[0] == said, (
+                    f"{words} {estimator}: make compatibility"
+                )
             if isinstance(config, str):
-                assert "advantage" in config and ": take" in config, f"{words} {estimator}: {config}"
+                assert any(why in config for why in WHY) and ": " in config, f"{words} {estimator}: {config}"
                 continue
             choice, name = config.advantage, estimator or OWN.get(method, config.advantage.name)
             assert isinstance(choice, Compared) and choice.name == name
@@ -271,7 +293,7 @@ def test_the_estimator_that_is_named_is_the_one_that_runs(recipe):
             assert (choice.outcome, choice.whiten, choice.mask_step_ends) == (of_outcome, whitened, masked), words
             returns = [Returns(process, everyone, 0.5, choice.name), Returns(outcome, known, 1.0, choice.outcome)]
             made, _ = BaselineEstimator(config).estimate(one, returns)
-            if recipe != "embedded" and name in SUMMED:
+            if recipe in RECIPES and name in SUMMED:
                 expected = by_hand(one, 0.5 * process + outcome * known[:, None], everyone, name)
             else:
                 expected = 0.5 * by_hand(one, process, everyone, name) + by_hand(one, outcome, known, of_outcome)
@@ -294,19 +316,40 @@ def test_a_problem_without_an_answer_is_not_a_wrong_one():
         assert of.mean().abs() < 1e-5 and of.std() == pytest.approx(1, abs=1e-4)
 
 
-EXPERIMENTS = sorted(str(p.relative_to(CONF / "experiment").with_suffix("")) for p in CONF.glob("experiment/**/*.yaml"))
+CELLS_OF = {
+    path.parent.name: yaml.safe_load(path.read_text()) for path in (CONF.parent / "experiments").glob("*/cells.yaml")
+}
+CHOICES_OF_EXPERIMENT = sorted(
+    str(p.relative_to(CONF / "experiment").with_suffix("")) for p in CONF.glob("experiment/*/*.yaml")
+)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_has_published_values_or_is_refused(name):
-    made = composes(["recipe=paper", f"experiment={name}"])
-    if name.startswith(("table1/", "ingredients/")):  # of the paper itself
-        assert isinstance(made, Config) and made.train.learning_rate in (5e-7, 1e-6), made
+def as_published_or_refused(words: list[str]) -> Config | str:
+    """At the paper's scale: with rates that a source has or the words name, or refused with the reason."""
+    made = composes(["recipe=paper", *words])
+    if isinstance(made, str):
+        embedded = "this experiment is of the embedded world" in made
+        other = re.search(r"(prm|data)\.[\w.]+ is no key: .*; \1=embedded.* ha(s|ve) one$", made)
+        assert embedded or other or "nobody has published a value" in made, made
     else:
-        reason = (
-            "prm.online is no key" if name.startswith("online_prm/") else "this experiment is of the embedded world"
-        )
-        assert isinstance(made, str) and reason in made, made
+        assert made.train.learning_rate in (5e-7, 1e-6) and made.train.samples_per_prompt == 8
+        of_reward = made.reward.implicit and made.reward.implicit.learning_rate
+        assert of_reward in (None, 1e-6, *(float(w.split("=")[1]) for w in words if "implicit.learning_rate" in w))
+    return made
+
+
+@pytest.mark.parametrize("name", CHOICES_OF_EXPERIMENT)
+def test_an_experiment_has_published_values_or_is_refused(name):
+    made = as_published_or_refused([f"experiment={name}"])
+    assert isinstance(made, Config) == name.startswith(("table1/", "ingredients/")), "those of the paper itself"
+
+
+@pytest.mark.parametrize("name", sorted(CELLS_OF))
+def test_the_rows_of_an_experiment_have_published_values_or_are_refused(name):
+    """The last row of each; all of them with COMBINATIONS=all. What rows name themselves is theirs."""
+    rows = [*CELLS_OF[name].values()]
+    for row in rows if os.environ.get("COMBINATIONS") == "all" else rows[-1:]:
+        as_published_or_refused(row["overrides"])
 
 
 def test_values_of_a_method_at_the_scale_of_the_paper():

@@ -1,6 +1,7 @@
 """The sampler against full forward passes, transformers' own decoding, and literal loops."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.rollout import hf
-from pure_repro.rollout.hf import SamplingPlan, generate, noise, sample_tokens
+from pure_repro.rollout.hf import SamplingPlan, cache_bytes_per_token, generate, noise, rows_at_once, sample_tokens
 from pure_repro.rollout.vllm import with_positions
 from pure_repro.types import Problem, Rollouts
 
@@ -173,3 +174,15 @@ def test_an_engine_has_as_many_positions_as_it_is_asked_for(policy):
     assert with_positions(policy.config, known + 100).max_position_embeddings == known + 100
     assert with_positions(policy.config, known - 1).max_position_embeddings == known
     assert policy.config.max_position_embeddings == known, "the policy's own stays"
+
+
+def test_as_many_rows_at_once_as_have_room(policy, monkeypatch):
+    """On a GPU half of what is free counts: two rows of 100 tokens."""
+    assert rows_at_once(policy, 10**6) == 512, "a processor has its main memory"
+    each = 100 * cache_bytes_per_token(policy.config, policy.dtype)
+    there = SimpleNamespace(device=SimpleNamespace(type="cuda"), config=policy.config, dtype=policy.dtype)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * each, 0))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: each)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: each)
+    assert rows_at_once(there, 100) == 2
+    assert rows_at_once(there, 10**6) == 1, "one at least"

@@ -17,7 +17,7 @@ from pure_repro.config.base import (
     require_served,
 )
 from pure_repro.config.data import ErrorRates
-from pure_repro.config.model import Weights
+from pure_repro.config.model import Adapter, Weights
 
 
 class Gate(Strict):
@@ -180,13 +180,18 @@ class StepRows(Strict):
 
 
 class FitPrm(Weights):
-    """A process reward model fitted in two stages to human step labels; ``path`` is the language model it starts as."""
+    """A process reward model fitted in two stages to human step labels; ``path`` is the language model it starts as.
+
+    It is fitted by the engine of ``train``, in micro-batches of ``train.tokens_per_microbatch``; the gate's problems
+    are held out with all their rows.
+    """
 
     name: Literal["fit_prm800k"]
     rows: StepRows
     max_tokens: Count  # what lies beyond is cut
     head_fit: ScheduledFit
     full_fit: ScheduledFit
+    adapter: Adapter | None  # what the full fit moves beside the head; null: all weights
     gate: Gate
     online: Online | None
 

@@ -6,7 +6,7 @@ from pure_repro.config.benchmark import TestSet
 from pure_repro.config.choices import Choices
 from pure_repro.config.data import SPLITS, Embedded, Mathematics
 from pure_repro.config.model import Pretrained, Tiny
-from pure_repro.config.prm import EmbeddedPrm, ImplicitPrm
+from pure_repro.config.prm import EmbeddedPrm, FitPrm, ImplicitPrm
 from pure_repro.config.rules import RULES
 
 
@@ -147,8 +147,13 @@ class Config(Choices):
     @model_validator(mode="after")
     def adapters_have_one_process(self) -> "Config":
         """What an adapter leaves to learn needs no sharding."""
-        if isinstance(self.model, Pretrained) and self.model.adapter and self.train.deepspeed:
-            raise ValueError(f"model.adapter learns in one process, and train={self.train.name}: take train=local")
+        adapted = {
+            "model.adapter": isinstance(self.model, Pretrained) and self.model.adapter,
+            "prm.adapter": isinstance(self.prm, FitPrm) and self.prm.adapter,
+        }
+        for key, adapter in adapted.items():
+            if adapter and self.train.deepspeed:
+                raise ValueError(f"{key} learns in one process, and train={self.train.name}: take train=local")
         return self
 
     @model_validator(mode="after")

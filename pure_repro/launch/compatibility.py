@@ -14,6 +14,7 @@ from pure_repro.config import Config, PolicyGradient, TregWeights
 from pure_repro.launch import CONF
 from pure_repro.launch.compose import composed, composed_tree
 from pure_repro.launch.mistakes import of_validation
+from pure_repro.launch.recipe_estimators import estimator_sections
 
 GROUPS = ("reward", "credit", "advantage", "objective", "filter")
 
@@ -199,4 +200,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(page(verdicts()), end="")
+    print(page(verdicts()) + estimator_sections(), end="")

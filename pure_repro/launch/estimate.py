@@ -66,9 +66,8 @@ def minutes(config: Config, stage: str) -> float:
                 fitted = prm.problems * prm.samples * (prm.epochs + 1) * tokens
             else:
                 assert isinstance(prm, FitPrm)  # a pretrained one has no stage
-                rows = lines_of(Path(prm.rows.path)) if Path(prm.rows.path).is_file() else ROWS_OF_PRM800K
                 passes = prm.full_fit.epochs + prm.head_fit.epochs / 3
-                fitted = round(rows * TOKENS_PER_SOLUTION * passes)  # forward alone
+                fitted = round(rows_of(config) * TOKENS_PER_SOLUTION * passes)  # forward alone
             seconds = fitted * wider / FITTED_TOKENS_PER_SECOND
         case "train":
             responses = config.train.prompts_per_step * config.train.samples_per_prompt
@@ -100,6 +99,13 @@ def pace_of(stages: Iterable[tuple[Config, StageRun]]) -> float | None:
         took[folder] / (60 * minutes(config, run.stage)) for folder, (config, run) in finished.items() if took[folder]
     ]
     return median(ratios) if ratios else None
+
+
+def rows_of(config: Config) -> int:
+    """How many rows a reward model is fitted to."""
+    assert isinstance(config.prm, FitPrm)
+    path = Path(config.prm.rows.path)
+    return lines_of(path) if path.is_file() else ROWS_OF_PRM800K
 
 
 def sampled_by_score(config: Config) -> float:

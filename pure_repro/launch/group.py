@@ -18,7 +18,7 @@ import yaml
 
 from pure_repro.config import Config, Torchrun
 from pure_repro.launch.failure import Failure
-from pure_repro.launch.plan import StageRun
+from pure_repro.launch.plan import StageRun, fits_rows
 from pure_repro.launch.watchdog import PARENT
 from pure_repro.track.manifest import environment, write_json, write_whole
 from pure_repro.track.redact import redacted_address
@@ -30,14 +30,24 @@ GRACE = 30  # seconds that a group has to end itself
 def run_group(config: Config, stages: dict[str, StageRun], launch: Torchrun) -> None:
     """Run the stages in groups of processes, this machine's share of them; returns when all are done.
 
-    The score has a group of its own: a process that has trained keeps memory that the score needs. Raises ``Failure``
-    when a group breaks. Whatever ends this process ends the group too.
+    What follows a stage that had an engine has a group of its own: a process that has trained keeps memory that the
+    next needs. Raises ``Failure`` when a group breaks. Whatever ends this process ends the group too.
     """
     last = list(stages.values())[-1]
     frozen = freeze(config, last.folder)
-    for names in ([name for name in stages if name != "score"], [name for name in stages if name == "score"]):
+    for names in groups_of(list(stages), config):
         if not all(stages[name].finished for name in names):
             run_some(config, launch, f"{last.address}-{names[-1]}", [str(frozen), *names])
+
+
+def groups_of(stages: list[str], config: Config) -> list[list[str]]:
+    """The stages of each group: up to one with an engine, in order."""
+    engines, groups = {"train"} | ({"prm"} if fits_rows(config) else set()), list[list[str]]([[]])
+    for name in stages:
+        groups[-1].append(name)
+        if name in engines:
+            groups.append([])
+    return [names for names in groups if names]
 
 
 def run_some(config: Config, launch: Torchrun, meets_as: str, words: list[str]) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import yaml
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -177,10 +178,14 @@ def without_hydra(tree: DictConfig) -> dict[str, Any]:
 
 
 def no_key(key: str, values: Any) -> str:
-    """A key that does not exist, with those that its group has and the nearest.
+    """A key that does not exist, with those that its group has and the nearest, or the choices that have it.
 
     >>> no_key("credit.gama", {"seed": 1, "credit": {"name": "sum", "gamma": 1.0}})
     'credit.gama is no key: credit has name, gamma; did you mean gamma?'
+    >>> no_key("macro.low", {"macro": {"name": "fixed", "length": 5}})
+    'macro.low is no key: macro has name, length'
+    >>> no_key("credit.temperature", {"credit": {"name": "sum", "gamma": 1.0}})
+    'credit.temperature is no key: credit has name, gamma; credit=min has one'
     """
     *path, last = key.split(".")
     group, siblings = [], values
@@ -189,8 +194,25 @@ def no_key(key: str, values: Any) -> str:
             siblings = siblings[part]
             group.append(part)
     names = [name for name in siblings if name != last]
-    hint = nearest(last, names) if group == path else nearest(key, dotted_keys(values))
+    if others := choices_with(key):
+        hint = f"; {path[0]}={', '.join(others)} {'have' if others[1:] else 'has'} one"
+    else:
+        hint = nearest(last, names) if group == path else nearest(key, dotted_keys(values))
     return f"{key} is no key: {'.'.join(group) or 'a run'} has {', '.join(names)}{hint}"
+
+
+def choices_with(key: str) -> list[str]:
+    """The choices of a key's group whose yaml names it.
+
+    >>> choices_with("prm.gate.on_fail"), choices_with("seed")
+    (['embedded', 'fit_prm800k', 'implicit'], [])
+    """
+    group, *path = key.split(".")
+    found = []
+    for file in sorted((CONF / group).glob("*.yaml")) if path else []:
+        if ".".join(path) in dotted_keys(yaml.safe_load(file.read_text())):
+            found.append(file.stem)
+    return found
 
 
 def nearest(word: str, allowed: Sequence[str]) -> str:

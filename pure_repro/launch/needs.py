@@ -5,6 +5,7 @@ from math import ceil
 
 from pure_repro.config import (
     LOGITS_AT_ONCE,
+    Adapter,
     Config,
     FitPrm,
     Gae,
@@ -15,7 +16,7 @@ from pure_repro.config import (
 from pure_repro.launch import memory
 from pure_repro.launch.machine import GIB, Machine
 from pure_repro.launch.memory import EngineSettings, Memory
-from pure_repro.launch.plan import uses_prm
+from pure_repro.launch.plan import fits_rows, needed, uses_prm
 from pure_repro.launch.shapes import Shape, shape_of
 
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -43,11 +44,18 @@ def prm_shape(config: Config) -> Shape | None:
     return shape_of(config.prm.path, config.prm.revision)
 
 
+def fitted_shape(config: Config) -> Shape | None:
+    """The sizes of the reward model that the run fits to rows, if it fits one."""
+    if not isinstance(config.prm, FitPrm) or "prm" not in needed(config) or not fits_rows(config):
+        return None
+    return shape_of(config.prm.path, config.prm.revision)
+
+
 def engine_of(config: Config, policy: Shape) -> EngineSettings:
     """How a rank of the run trains, on a device that computes in bfloat16."""
     train, zero = config.train, config.train.deepspeed
     sampled = -(-train.prompts_per_step * train.samples_per_prompt // config.launch.ranks) * longest(config)
-    tokens = min(train.tokens_per_microbatch, sampled)
+    tokens = min(max(train.tokens_per_microbatch, longest(config)), sampled)  # a response is never cut up
     logit_tokens = max(LOGITS_AT_ONCE // policy.vocabulary, 1) if train.chunked_logprobs else tokens
     return EngineSettings(
         ranks=config.launch.ranks,
@@ -140,6 +148,35 @@ def with_adapter(made: Memory, policy: Shape, model: Pretrained) -> Memory:
     )
 
 
+def fit_phases(config: Config, prm: Shape) -> dict[str, int]:
+    """One rank's memory while a reward model is fitted to rows, by phase: as an update of the policy, without logits.
+
+    ``fit open`` has the model whole, twice where it is sharded; in ``fit update`` all weights learn, or an adapter.
+    """
+    assert isinstance(config.prm, FitPrm)
+    plan, each = config.prm, BYTES[config.prm.dtype]
+    tokens = max(config.train.tokens_per_microbatch, plan.max_tokens)
+    made = engine_of(config, prm)
+    stored = each if plan.adapter is not None else 4
+    engine = replace(
+        made, tokens_per_microbatch=tokens, logit_tokens=tokens, value_bytes=2 if made.zero_stage else stored
+    )
+    sharded, whole = engine.zero_stage >= 3, prm.parameters * each
+    kept = memory.weights(prm, engine) + memory.gradients(prm, engine) + memory.bucket(prm, engine)
+    kept += 0 if engine.offload_optimizer else memory.optimizer(prm, engine)
+    kept += memory.gathered(prm, engine) + (whole if sharded else 0)
+    stepping = memory.stepping(prm, engine)
+    if plan.adapter is not None:
+        own = prm.adapter_parameters(plan.adapter.rank)
+        kept, stepping = whole + 16 * own, 4 * own
+    two_classes = replace(prm, vocabulary=2)
+    return {
+        "fit open": whole * (1 + sharded),
+        "fit update": kept + memory.activations(two_classes, engine),
+        "fit step": kept + stepping,
+    }
+
+
 def least_share(config: Config, policy: Shape, gpu_bytes: int | float) -> float:
     """The share of a GPU, in hundredths, with which an engine of vLLM starts.
 
@@ -154,14 +191,27 @@ def disk_of(config: Config, policy: Shape) -> int:
     """Two states that a run goes on from, as the old one goes once the new one is whole, and ``2·P`` a kept policy.
 
     A state is ``14·P``: 2 of weights, 12 of the optimizer; of an adapter of A parameters ``12·A``. A training leaves
-    the chosen and the last policy, and those of every ``keep_every`` steps.
+    the chosen and the last policy, and those of every ``keep_every`` steps. The states of a fit are gone by then, and
+    its model, ``4·P``, stays.
     """
+    fitted = fitted_shape(config)
+    states = 0 if fitted is None else 2 * state_of(fitted, config.prm.adapter)  # type: ignore[union-attr]
+    left = 0 if fitted is None else 4 * fitted.parameters
+    return left + max(states, training_disk(config, policy))
+
+
+def state_of(shape: Shape, adapter: Adapter | None) -> int:
+    """A state that a run goes on from: ``14·P``, of an adapter ``12·A``."""
+    return 14 * shape.parameters if adapter is None else 12 * shape.adapter_parameters(adapter.rank)
+
+
+def training_disk(config: Config, policy: Shape) -> int:
+    """What a training writes at most at a time."""
     if "train" not in config.stages:
         return 0
     every, adapter = config.train.keep_every, config.model.adapter if isinstance(config.model, Pretrained) else None
     kept = 2 + (config.train.steps // every if every else 0)
-    state = 14 * policy.parameters if adapter is None else 12 * policy.adapter_parameters(adapter.rank)
-    return 2 * state + 2 * kept * policy.parameters
+    return 2 * state_of(policy, adapter) + 2 * kept * policy.parameters
 
 
 def host_of(config: Config, models: ModelShapes, local_ranks: int) -> int:

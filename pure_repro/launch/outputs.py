@@ -6,7 +6,7 @@ from pathlib import Path
 from pure_repro.launch.failure import Failure
 from pure_repro.launch.plan import StageRun
 from pure_repro.launch.weights import file_digest
-from pure_repro.models.checkpoint import CANDIDATES, COMPANIONS, SHARDS
+from pure_repro.models.checkpoint import CANDIDATES, COMPANIONS, FITS, SHARDS
 
 # What a stage writes for itself, or before its end: nobody builds on it.
 OWN = {
@@ -19,6 +19,7 @@ OWN = {
     "replies.sqlite",
     CANDIDATES,
     COMPANIONS,
+    FITS,
     SHARDS,
 }
 

@@ -57,6 +57,11 @@ def uses_prm(config: Config) -> bool:
     return paid or isinstance(config.filter, Prof)
 
 
+def fits_rows(config: Config) -> bool:
+    """Whether stage ``prm`` fits a reward model to rows, which takes the engine of the training and all ranks."""
+    return isinstance(config.prm, FitPrm) and config.reward.judge is None
+
+
 def made_of(config: Config, stage: str) -> dict:
     """The part of the configuration that can change the output of a stage.
 

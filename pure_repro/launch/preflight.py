@@ -12,7 +12,7 @@ from itertools import combinations
 from math import floor
 from typing import Any
 
-from pure_repro.config import Adapter, Config, ConfigError, Pretrained, Torchrun, VllmRollout
+from pure_repro.config import Adapter, Config, ConfigError, FitPrm, Pretrained, Torchrun, VllmRollout
 from pure_repro.launch.compose import composed
 from pure_repro.launch.machine import GIB, LEAST_DRIVER, Machine, cuda_of_the_wheels, planned, this_machine
 from pure_repro.launch.memory import Memory
@@ -20,6 +20,8 @@ from pure_repro.launch.needs import (
     ModelShapes,
     beyond_positions,
     disk_of,
+    fit_phases,
+    fitted_shape,
     host_of,
     least_share,
     memory_of,
@@ -58,6 +60,13 @@ class Preflight:
         return memory_of(self.config, self.models, self.machine)
 
     @property
+    def phases(self) -> dict[str, int]:
+        """What each phase holds at its fullest: of the fit of a reward model, where there is one, and of a training."""
+        fitted = fitted_shape(self.config)
+        fit = {} if fitted is None else fit_phases(self.config, fitted)
+        return fit | (self.memory.phases if self.trains else {})
+
+    @property
     def local_ranks(self) -> int:
         """Ranks on one machine."""
         launch = self.config.launch
@@ -71,11 +80,11 @@ class Preflight:
     def shortages(self) -> Iterator[str]:
         """A sentence for whatever does not fit and keys may mend."""
         rollout, made = self.config.rollout, self.memory
+        for phase, size in self.phases.items():
+            if size > self.room:
+                yield f"phase {phase} needs {gib(size)} GiB of {gib(self.room)}"
         if not self.trains:
             return
-        for phase, needed in made.phases.items():
-            if needed > self.room:
-                yield f"phase {phase} needs {gib(needed)} GiB of {gib(self.room)}"
         if isinstance(rollout, VllmRollout) and self.machine.gpus:
             least = least_share(self.config, self.models.policy, self.machine.gpu_bytes)
             if rollout.gpu_memory < least:
@@ -171,6 +180,14 @@ def adapter(run: Preflight) -> tuple[str, GroupValues] | None:
     return "'model.adapter={rank: 32, alpha: 64}'", {"model": {"adapter": Adapter(rank=32, alpha=64)}}
 
 
+def fit_adapter(run: Preflight) -> tuple[str, GroupValues] | None:
+    """The same in the fit of a reward model."""
+    prm = run.config.prm
+    if run.config.train.deepspeed or not isinstance(prm, FitPrm) or prm.adapter:
+        return None
+    return "'prm.adapter={rank: 32, alpha: 64}'", {"prm": {"adapter": Adapter(rank=32, alpha=64)}}
+
+
 def shard_weights(run: Preflight) -> tuple[str, GroupValues] | None:
     """From ZeRO-2 to ZeRO-3."""
     zero = run.config.train.deepspeed
@@ -225,6 +242,7 @@ CHANGES: dict[str, Change] = {
         smaller_microbatch,
         offload,
         adapter,
+        fit_adapter,
         shard_weights,
         offload_optimizer,
         engine_share,
@@ -261,11 +279,11 @@ def preflight_text(run: Preflight) -> str:
     parts = [
         f"{name.replace('_', ' ')} {gib(size)}"
         for name, size in vars(made).items()
-        if not isinstance(size, bool) and name != "whole_copies" and size >= GIB / 20
+        if run.trains and not isinstance(size, bool) and name != "whole_copies" and size >= GIB / 20
     ]
     lines = [
         f"{groups}; {run.machine.words}, of which {gib(run.room)} GiB a rank are planned with",
-        "  phases in GiB: " + ", ".join(f"{phase} {gib(size)}" for phase, size in made.phases.items()),
+        "  phases in GiB: " + ", ".join(f"{phase} {gib(size)}" for phase, size in run.phases.items()),
         *(["  of which " + ", ".join(parts)] if parts else []),
         f"  disk {gib(disk)} GiB (two checkpoints, and policies that are kept), main memory {gib(host)} GiB a machine",
     ]

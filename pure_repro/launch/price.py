@@ -11,12 +11,13 @@ from typing import Any
 
 import yaml
 
-from pure_repro.config import Config, ConfigError, Mathematics, PolicyGradient, Published, VllmRollout
+from pure_repro.config import Config, ConfigError, FitPrm, Mathematics, PolicyGradient, Published, VllmRollout
 from pure_repro.launch import EXPERIMENTS
 from pure_repro.launch.compose import composed
+from pure_repro.launch.estimate import rows_of
 from pure_repro.launch.machine import GIB, Machine
 from pure_repro.launch.memory import GRAPHS
-from pure_repro.launch.needs import beyond_positions, disk_of
+from pure_repro.launch.needs import beyond_positions, disk_of, fitted_shape
 from pure_repro.launch.preflight import Preflight, gib, preflight, refusal
 from pure_repro.launch.shapes import Shape
 
@@ -28,13 +29,14 @@ class TokenCounts:
     sampled: int | float  # responses
     read: int | float  # prompts and responses of training, read once by whoever scores them or learns from them
     checked: int | float  # responses of validation and of the final score
+    fitted: int | float = 0  # rows that a reward model is fitted to, read once
 
 
 def tokens_of(config: Config, prompt: int, response: int) -> TokenCounts:
     """``steps × prompts × samples × (prompt + response)``, and what validation and score sample.
 
     Validation asks every problem five times (one greedy answer, four sampled ones) before the first step and every
-    ``validate_every`` steps.
+    ``validate_every`` steps. A row that a reward model is fitted to is as long as a prompt and a response.
     """
     train, length = config.train, min(response, config.rollout.max_new_tokens)
     responses = train.steps * train.prompts_per_step * train.samples_per_prompt if "train" in config.stages else 0
@@ -50,6 +52,7 @@ def tokens_of(config: Config, prompt: int, response: int) -> TokenCounts:
         sampled=responses * length,
         read=responses * (prompt + length),
         checked=validated * length + checkpoints * scored * min(response, config.score.max_new_tokens),
+        fitted=0 if fitted_shape(config) is None else rows_of(config) * (prompt + response),
     )
 
 
@@ -59,23 +62,28 @@ def operations(
     """Floating-point operations by phase; M matrix parameters, a token costs ``2M`` forward and ``4M`` backward.
 
     - sampling: ``2M`` a sampled token, of validation and score as well;
-    - scoring: ``2M`` a token read for each of reward model, reference and, for a penalty in the reward, the policy
-      (KL weight above 0), for the old log-probabilities (several updates per batch), and for those that are held
-      against the sampler's where it has another temperature than the objective, or the objective is one over pairs;
-    - training: ``6M`` a token read, ``8M`` with checkpointing, which goes forward twice.
+    - scoring: ``2M`` a token read for each of reward model, reference and, once where anything reads it before the
+      update, the policy: a penalty in the reward (KL weight above 0), the old log-probabilities (several updates per
+      batch), the comparison with a sampler of another temperature than the objective's, or an objective over pairs;
+    - training: ``6M`` a token read, ``8M`` with checkpointing, which goes forward twice;
+    - the fit of a reward model: ``2M`` a token and pass of the head's, as scoring; of the full one as training.
 
     Attention over earlier tokens is left out: at 1,000 tokens ``2·L·h·1000`` is 3 % of ``2M`` for a 7B model.
     """
     size, train, objective = policy.matrix_parameters, config.train, config.objective
     several = train.rollouts_per_update < train.prompts_per_step * train.samples_per_prompt
     held = not isinstance(objective, PolicyGradient) or config.rollout.temperature != objective.temperature
-    forward = size * (objective.reads_reference + several + held + objective.penalised)
+    forward = size * (objective.reads_reference + (several or held or objective.penalised))
     if prm is not None:
         forward += prm.matrix_parameters
+    twice, of_head, of_all = 8.0 if checkpointing else 6.0, 0.0, 0.0
+    if isinstance(config.prm, FitPrm) and prm is not None and tokens.fitted:
+        of_head = prm.matrix_parameters * tokens.fitted * config.prm.head_fit.epochs
+        of_all = prm.matrix_parameters * tokens.fitted * config.prm.full_fit.epochs
     return {
         "sampling": 2.0 * size * (tokens.sampled + tokens.checked),
-        "scoring": 2.0 * forward * tokens.read,
-        "training": (8.0 if checkpointing else 6.0) * size * tokens.read,
+        "scoring": 2.0 * (forward * tokens.read + of_head),
+        "training": twice * (size * tokens.read + of_all),
     }
 
 

@@ -27,7 +27,7 @@ from pure_repro.data.source import digests
 from pure_repro.judge.judges import JudgeSilent
 from pure_repro.launch.failure import Failure, first_line
 from pure_repro.launch.outputs import outputs, require_as_left
-from pure_repro.launch.plan import StageRun, uses_prm
+from pure_repro.launch.plan import StageRun, fits_rows, uses_prm
 from pure_repro.launch.weights import folder_of, weights_in_words, weights_name
 from pure_repro.models.checkpoint import BrokenState, OtherRanks, drop_state
 from pure_repro.models.finite import NotFinite
@@ -37,7 +37,6 @@ from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.track.manifest import environment, locked, write_json
 
 SMALLEST_ROOM = 2**16  # bytes; a disk with less is full, whatever an error says
-SHARED = ("train", "score")  # stages that all ranks do together
 LOOK_EVERY = 0.2  # seconds
 
 
@@ -88,9 +87,9 @@ def of_machine(error: Exception, store: Path) -> str | None:
 def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
     """Bring one stage to its end: resume what is half done, do nothing when another process has finished it.
 
-    All ranks train and sample the responses that are scored; of the rest the first does all, and the others wait for
-    its output. They look for the file: a fit may take longer than ranks wait for each other. A finished stage is only
-    read, so that it may be somebody else's.
+    All ranks train, fit a reward model to rows, and sample the responses that are scored; of the rest the first does
+    all, and the others wait for its output. They look for the file: a fit may take longer than ranks wait for each
+    other. A finished stage is only read, so that it may be somebody else's.
     """
     if ranks.agree(run.finished):
         if ranks.first:
@@ -106,11 +105,16 @@ def run_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ra
             return
         if ranks.first:
             make_stage(run, config, folders, ranks)
-        elif run.stage in SHARED:
+        elif shared(run.stage, config):
             work(run.stage)(config, folders, run.folder, ranks)
         if not ranks.first:
             wait_for(run)
         ranks.wait()
+
+
+def shared(stage: str, config: Config) -> bool:
+    """Whether all ranks do a stage together."""
+    return stage in ("train", "score") or (stage == "prm" and fits_rows(config))
 
 
 def wait_for(run: StageRun) -> None:
@@ -137,7 +141,7 @@ def make_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: R
             "problems": digests(config),
             "seconds": round(time.perf_counter() - start, 1),
             "peak_gigabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-            "ranks": ranks.size if run.stage == "train" else 1,
+            "ranks": ranks.size if run.stage != "score" and shared(run.stage, config) else 1,
             "outputs": outputs(run.folder),
             **models_of(run),
             **environment(),
@@ -173,7 +177,7 @@ def _prm(config: Config, folders: dict[str, Path], out: Path, ranks: Ranks) -> N
     elif isinstance(config.prm, ImplicitPrm):
         fit_implicit(config, start_of(config, folders), out)
     elif isinstance(config.prm, FitPrm):
-        fit_rows(config, folder_of(config.prm), out)
+        fit_rows(config, folder_of(config.prm), out, ranks)
     else:
         fit_prm(config, start_of(config, folders), out)
 

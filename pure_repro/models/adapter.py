@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from pure_repro.config import Adapter
 
 INSIDE = ".base_layer."  # where an adapted layer keeps its own weights, in the names of parameters
 
 
-def add_adapter(model: PreTrainedModel, adapter: Adapter, seed: int) -> None:
+def add_adapter(model: torch.nn.Module, adapter: Adapter, seed: int) -> None:
     """Put ``ΔW = (alpha / rank)·B·A`` beside every linear layer but the output layer, in place; B starts at 0.
 
     The model's own weights learn no more. The adapter is float32, however the weights are stored.

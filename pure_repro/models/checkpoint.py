@@ -19,6 +19,7 @@ from pure_repro.models.ranks import Ranks
 
 SHARDS = "shards"  # the folder of an engine that writes a file a rank
 CANDIDATES = "candidates"  # the folder of the best policies so far, by their step
+FITS = "fits"  # the folder of the states of supervised fits, by their name
 COMPANIONS = "companions"  # the folder of the states of models that learn beside the policy
 
 
@@ -100,5 +101,5 @@ def drop_older_candidates(out: Path, progress: Progress) -> None:
 def drop_state(out: Path) -> None:
     """Remove the state of a finished run."""
     (out / "state.pt").unlink(missing_ok=True)
-    for folder in (SHARDS, COMPANIONS, CANDIDATES):
+    for folder in (SHARDS, COMPANIONS, CANDIDATES, FITS):
         shutil.rmtree(out / folder, ignore_errors=True)

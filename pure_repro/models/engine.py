@@ -37,6 +37,9 @@ class Engine(Protocol):
     def step(self) -> float:
         """Clip the summed gradients, move the weights, forget the gradients; returns their norm before clipping."""
 
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the steps to come; without a word it is that of ``train``."""
+
     def save(self, out: Path, progress: Progress) -> None:
         """Write all state, whole or not at all; every rank calls it."""
 

@@ -72,6 +72,11 @@ class DeepSpeedEngine:
         require_finite("the gradient norm", float(norm))
         return float(norm)
 
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the steps to come."""
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = rate
+
     def refresh(self) -> None:
         """Bring the weights that are sampled from up to date."""
         if self.sampler is self.engine.module:

@@ -25,12 +25,12 @@ class LocalEngine:
 
     @classmethod
     def open(cls, policy: PreTrainedModel, train: Train, ranks: Ranks) -> "LocalEngine":
-        """AdamW over all weights, in float32 however they were stored: a small step would be lost in bfloat16.
+        """AdamW over the weights that learn, in float32 however they were stored: bfloat16 would lose a small step.
 
-        Weights with an adapter beside them do not move, and stay as they were stored.
+        Weights that do not move, with an adapter beside them, say, stay as they were stored.
         """
-        if not adapted_layers(policy):
-            policy = policy.float()
+        for weight in learning(policy):
+            weight.data = weight.data.float()
         betas = (train.beta1, train.beta2)
         optimizer = torch.optim.AdamW(
             learning(policy), lr=train.learning_rate, betas=betas, weight_decay=train.weight_decay
@@ -54,15 +54,21 @@ class LocalEngine:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the steps to come."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
     def save(self, out: Path, progress: Progress) -> None:
-        """Everything that changes in one file: all weights, or those of an adapter.
+        """Everything that changes in one file: all weights, or those of an adapter and of what learns beside it.
 
         Raises ``NotFinite`` for weights that are none.
         """
         require_finite_weights(self.policy)
         weights = self.policy.state_dict()
         if adapted_layers(self.policy):
-            weights = {name: weight for name, weight in weights.items() if ".lora_" in name}
+            moved = {name for name, weight in self.policy.named_parameters() if weight.requires_grad}
+            weights = {name: weight for name, weight in weights.items() if name in moved}
         save_state(out, {"policy": weights, "optimizer": self.optimizer.state_dict()}, progress)
 
     def load(self, out: Path) -> Progress:

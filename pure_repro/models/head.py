@@ -1,6 +1,6 @@
 """Log-probabilities and entropies straight from the last hidden states: no tensor of tokens × vocabulary exists."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,22 +73,23 @@ class TargetHead(torch.nn.Linear):
     """An output layer that, told what comes next, answers with log-probability and entropy instead of logits."""
 
     targets: Int[Tensor, "row token"] | None = None
-    temperature = 1.0
+    temperatures: Sequence[float] = (1.0,)
 
     @contextmanager
-    def told(self, targets: Int[Tensor, "row token"], temperature: float) -> Iterator[None]:
-        """Inside, the tokens to answer about."""
-        self.targets, self.temperature = targets, temperature
+    def told(self, targets: Int[Tensor, "row token"], temperatures: Sequence[float]) -> Iterator[None]:
+        """Inside, the tokens to answer about, and at which temperatures."""
+        self.targets, self.temperatures = targets, temperatures
         try:
             yield
         finally:
             self.targets = None
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Logits; with ``targets`` a last axis of two, log-probability and entropy."""
+        """Logits; with ``targets`` a last axis of two for each temperature, log-probability and entropy."""
         if self.targets is None:
             return super().forward(hidden)
-        output = ChunkedLogprobs.apply(hidden.flatten(0, 1), self.weight, self.targets.flatten(), self.temperature)
+        flat, targets = hidden.flatten(0, 1), self.targets.flatten()
+        output = [x for heat in self.temperatures for x in ChunkedLogprobs.apply(flat, self.weight, targets, heat)]
         return torch.stack(output, dim=-1).unflatten(0, hidden.shape[:2])
 
 

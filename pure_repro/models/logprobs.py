@@ -1,6 +1,6 @@
 """How likely responses are under a model: micro-batches through it, padded or packed, read before every token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -22,7 +22,7 @@ def token_logprobs(
 ) -> tuple[Float[Tensor, "row token"], Float[Tensor, "row token"]]:
     """Log-probabilities and entropies of the response tokens of some rows, cut to the longest of them."""
     logprobs, entropies = before_tokens(
-        partial(next_logprobs, model, temperature=temperature), rollouts, rows, model.device, packing=packing
+        partial(next_logprobs, model, temperatures=(temperature,)), rollouts, rows, model.device, packing=packing
     )
     return logprobs, entropies
 
@@ -59,31 +59,47 @@ def next_logprobs(
     attention: Bool[Tensor, "row slot"] | None,
     *,
     last: int,
-    temperature: float,
-) -> tuple[Float[Tensor, "row last"], Float[Tensor, "row last"]]:
-    """How likely each of the ``last`` tokens of a row was after those before it, and the entropy there."""
+    temperatures: Sequence[float],
+) -> tuple[Float[Tensor, "row last"], ...]:
+    """How likely each of the ``last`` tokens of a row was after those before it, and the entropy there; two a heat."""
     inputs = {"input_ids": ids, "attention_mask": attention, "position_ids": position, "use_cache": False}
     head = model.lm_head
     with autocast(model.dtype):
         if isinstance(head, TargetHead):
             with head.told(
-                ids[:, -last - 1 :].roll(-1, dims=1), temperature
+                ids[:, -last - 1 :].roll(-1, dims=1), temperatures
             ):  # the last slot's target counts for naught
                 output = model(**inputs, logits_to_keep=last + 1).logits[:, :-1]
-            return output[..., 0], output[..., 1]
+            return output.unbind(dim=-1)
         logits = model(**inputs).logits
-    logits = logits[:, -last - 1 : -1].float() / temperature
-    logprobs = logits.log_softmax(dim=-1).gather(2, ids[:, -last:, None]).squeeze(2)
-    return logprobs, entropy(logits)
+    found = []
+    for temperature in temperatures:
+        heated = logits[:, -last - 1 : -1].float() / temperature
+        found += [heated.log_softmax(dim=-1).gather(2, ids[:, -last:, None]).squeeze(2), entropy(heated)]
+    return tuple(found)
 
 
 def all_logprobs(
     model: PreTrainedModel, rollouts: Rollouts, temperature: float, tokens_per_microbatch: int, *, packing: bool = False
 ) -> Float[Tensor, "batch token"]:
     """Log-probabilities of all response tokens, without gradients; 0 where masked."""
-    logprobs = torch.zeros(rollouts.tokens.shape)
+    return logprobs_at(model, rollouts, (temperature,), tokens_per_microbatch, packing=packing)[:, 0]
+
+
+def logprobs_at(
+    model: PreTrainedModel,
+    rollouts: Rollouts,
+    temperatures: Sequence[float],
+    tokens_per_microbatch: int,
+    *,
+    packing: bool = False,
+) -> Float[Tensor, "batch heat token"]:
+    """The same at several temperatures, from one pass."""
+    logprobs = torch.zeros(len(rollouts.tokens), len(temperatures), rollouts.tokens.shape[1])
+    read = partial(next_logprobs, model, temperatures=temperatures)
     with torch.no_grad():
         for rows in microbatches(total_lengths(rollouts, packing), tokens_per_microbatch, packing):
-            some, _ = token_logprobs(model, rollouts, rows, temperature, packing=packing)
-            logprobs[rows, : some.shape[1]] = some * rollouts.mask[rows, : some.shape[1]]
+            some = torch.stack(before_tokens(read, rollouts, rows, model.device, packing=packing)[::2], dim=1)
+            width = some.shape[2]
+            logprobs[rows, :, :width] = some * rollouts.mask[rows, None, :width]
     return logprobs

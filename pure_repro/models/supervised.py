@@ -26,17 +26,35 @@ def length_sorted_batches(
     >>> sorted(tuple(b["input_ids"].shape) for b in length_sorted_batches(examples, 2, {"input_ids": 0}, seed=0))
     [(2, 2), (2, 5)]
     """
+    for numbers in batches_by_length([len(example["input_ids"]) for example in examples], batch_size, seed):
+        yield padded([examples[number] for number in numbers], pad)
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int, seed: int) -> Iterator[list[int]]:
+    """The numbers of the examples of each batch: of similar length, in random order, every example once.
+
+    >>> sorted(sorted(batch) for batch in batches_by_length([5, 1, 4, 2], 2, seed=0))
+    [[0, 2], [1, 3]]
+    """
     generator = torch.Generator().manual_seed(seed)
-    jitter = torch.rand(len(examples), generator=generator).tolist()  # mixes examples of equal length
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i]["input_ids"]) + jitter[i])
+    jitter = torch.rand(len(lengths), generator=generator).tolist()  # mixes examples of equal length
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i] + jitter[i])
     starts = range(0, len(order), batch_size)
     for k in torch.randperm(len(starts), generator=generator).tolist():
-        rows = [examples[i] for i in order[starts[k] : starts[k] + batch_size]]
-        width = max(len(row["input_ids"]) for row in rows)
-        yield {
-            name: torch.tensor([row[name] + [filler] * (width - len(row[name])) for row in rows])
-            for name, filler in pad.items()
-        }
+        yield order[starts[k] : starts[k] + batch_size]
+
+
+def padded(rows: Sequence[Example], pad: dict[str, int]) -> Minibatch:
+    """Examples as one batch, each column filled up to the longest of them.
+
+    >>> padded([{"labels": [1]}, {"labels": [0, 1]}], {"labels": IGNORE})["labels"].tolist()
+    [[1, -100], [0, 1]]
+    """
+    width = max(len(next(iter(row.values()))) for row in rows)  # the columns of an example are equally long
+    return {
+        name: torch.tensor([row[name] + [filler] * (width - len(row[name])) for row in rows])
+        for name, filler in pad.items()
+    }
 
 
 def fit(

@@ -97,7 +97,7 @@ class PolicyAdvantages:
         assert isinstance(objective, PolicyGradient)
         if objective.penalised:
             with self.context.clock.phase("reference"):  # and nobody computes them again in this step
-                batch = replace(batch, logprobs=self.likelihoods.of_policy(batch.rollouts))
+                batch = self.likelihoods.before_update(batch)
         advantages, columns = self.estimator.estimate(batch, self.returns(batch))
         if isinstance(config.credit, TregWeights):
             token_rewards = batch.streams["contrast"].rewards

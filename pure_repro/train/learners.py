@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from pure_repro.config import ExpoGrpo, PolicyGradient, Preference, Rollout, VllmRollout
@@ -44,10 +44,12 @@ class PolicyGradientLearner:
         config, objective = self.context.config, self.objective
         if not batch.kept.all():
             batch = batch.rows(batch.kept)
-        assert batch.advantages is not None, "advantages come first"
         in_loss = objective.reads_reference and not objective.penalised
         single = config.train.rollouts_per_update >= len(batch)
-        heat = config.rollout.temperature
+        heated = config.rollout.temperature != objective.temperature
+        if heated or not single:
+            batch = self.likelihoods.before_update(batch)
+        assert batch.advantages is not None, "advantages come first"
         beside = []
         if batch.positives is not None and isinstance(objective, ExpoGrpo):
             positives = batch.positives
@@ -56,19 +58,15 @@ class PolicyGradientLearner:
             self.engine,
             batch.rollouts,
             batch.advantages,
-            None if single else self.before_the_update(batch),
+            None if single else batch.logprobs,
             self.likelihoods.of_base(batch.rollouts) if in_loss else None,
             objective,
             config.train,
             temperature=objective.temperature,
             max_tokens=config.rollout.max_new_tokens,
-            heated_logprobs=None if heat == objective.temperature else self.likelihoods.of_policy(batch.rollouts, heat),
+            heated_logprobs=batch.heated_logprobs if heated else None,
             beside=beside,
         )
-
-    def before_the_update(self, batch: Batch) -> Float[Tensor, "batch token"]:
-        """The policy's log-probabilities, computed once a step."""
-        return self.likelihoods.of_policy(batch.rollouts) if batch.logprobs is None else batch.logprobs
 
 
 @dataclass(frozen=True)
