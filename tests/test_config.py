@@ -98,7 +98,7 @@ MORE_MISTAKES = {
     "launch=torchrun train=deepspeed_zero2 launch.nproc_per_node=64": (
         "train.prompts_per_step=32 leaves some of 64 ranks without any"
     ),
-    "launch=inline launch.nnodes=2": "launch.nnodes is no key: launch has name, threads",
+    "launch=inline launch.nnodes=2": "launch.nnodes is no key: launch has name, threads; launch=torchrun has one",
     "train=deepspeed_zero2 train.deepspeed.stage=1": "train.deepspeed.stage=1 must be 0, 2 or 3",
     "train=deepspeed_zero2 train.deepspeed.stage=0 train.deepspeed.offload_optimizer=true": (
         "train.deepspeed.offload_optimizer=true needs stage=2 or stage=3"
@@ -106,7 +106,7 @@ MORE_MISTAKES = {
     "train=deepspeed_zero3 train.compile=true": (
         "train.compile=true needs whole weights on every rank: take deepspeed.stage=2 or compile=false"
     ),
-    "+credit.gamma=1": "credit.gamma is no key: credit has name, temperature",
+    "+credit.gamma=1": "credit.gamma is no key: credit has name, temperature; credit=sum has one",
     "experiment=tabel1/pure_vr": "experiment=tabel1/pure_vr is no choice: take one of ",
     "stages=[trian]": "stages.0=trian must be 'base', 'prm', 'train' or 'score'",
     "stages=[]": "stages=[] must name at least one",
@@ -174,7 +174,7 @@ MORE_MISTAKES = {
     "filter=differing": (
         "filter=differing looks at outcomes, and reward=prm has none: take filter=none or a reward with answers"
     ),
-    "filter=none filter.low=0.2": "filter.low is no key: filter has name",
+    "filter=none filter.low=0.2": "filter.low is no key: filter has name; filter=accuracy_band has one",
     "filter=accuracy_band reward=mixed filter.low=0.3 filter.high=0.35": (
         "filter.low=0.3 and filter.high=0.35 hold no share of train.samples_per_prompt=8 responses: take a wider band"
     ),

@@ -19,7 +19,7 @@ from project import ROOT, SMOKE
 
 from pure_repro.config import Config
 from pure_repro.launch.compose import composed
-from pure_repro.launch.group import groups_of, meeting
+from pure_repro.launch.group import meeting, stage_groups
 from pure_repro.launch.plan import plan
 from pure_repro.track.manifest import write_json
 
@@ -230,4 +230,4 @@ def test_slurm_gives_every_job_its_machines(monkeypatch: pytest.MonkeyPatch):
 )
 def test_what_follows_an_engine_has_processes_of_its_own(prm, stages, groups):
     """DeepSpeed gives back none of its memory while its process lives."""
-    assert groups_of(stages, composed(["recipe=paper", f"prm={prm}"])) == groups
+    assert stage_groups(stages, composed(["recipe=paper", f"prm={prm}"])) == groups

@@ -180,9 +180,9 @@ def test_as_many_rows_at_once_as_have_room(policy, monkeypatch):
     """On a GPU half of what is free counts: two rows of 100 tokens."""
     assert rows_at_once(policy, 10**6) == 512, "a processor has its main memory"
     each = 100 * cache_bytes_per_token(policy.config, policy.dtype)
-    there = SimpleNamespace(device=SimpleNamespace(type="cuda"), config=policy.config, dtype=policy.dtype)
+    monkeypatch.setattr(type(policy), "device", SimpleNamespace(type="cuda"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * each, 0))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: each)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: each)
-    assert rows_at_once(there, 100) == 2
-    assert rows_at_once(there, 10**6) == 1, "one at least"
+    assert rows_at_once(policy, 100) == 2
+    assert rows_at_once(policy, 10**6) == 1, "one at least"

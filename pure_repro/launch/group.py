@@ -35,12 +35,12 @@ def run_group(config: Config, stages: dict[str, StageRun], launch: Torchrun) -> 
     """
     last = list(stages.values())[-1]
     frozen = freeze(config, last.folder)
-    for names in groups_of(list(stages), config):
+    for names in stage_groups(list(stages), config):
         if not all(stages[name].finished for name in names):
             run_some(config, launch, f"{last.address}-{names[-1]}", [str(frozen), *names])
 
 
-def groups_of(stages: list[str], config: Config) -> list[list[str]]:
+def stage_groups(stages: list[str], config: Config) -> list[list[str]]:
     """The stages of each group: up to one with an engine, in order."""
     engines, groups = {"train"} | ({"prm"} if fits_rows(config) else set()), list[list[str]]([[]])
     for name in stages:

@@ -105,7 +105,7 @@ def require_one_choice_each(overrides: Sequence[str]) -> None:
     """
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         group, value, shown = override.key_or_group, override.value(), override.get_value_element_as_str()
-        if not (CONF / group).is_dir():
+        if override.is_delete() or not (CONF / group).is_dir():
             continue
         if isinstance(value, list):
             raise ConfigError(f"{group}={shown} is a list: name one choice, or several after -m without []")

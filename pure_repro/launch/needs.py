@@ -195,12 +195,12 @@ def disk_of(config: Config, policy: Shape) -> int:
     its model, ``4·P``, stays.
     """
     fitted = fitted_shape(config)
-    states = 0 if fitted is None else 2 * state_of(fitted, config.prm.adapter)  # type: ignore[union-attr]
+    states = 0 if fitted is None else 2 * state_bytes(fitted, config.prm.adapter)  # type: ignore[union-attr]
     left = 0 if fitted is None else 4 * fitted.parameters
     return left + max(states, training_disk(config, policy))
 
 
-def state_of(shape: Shape, adapter: Adapter | None) -> int:
+def state_bytes(shape: Shape, adapter: Adapter | None) -> int:
     """A state that a run goes on from: ``14·P``, of an adapter ``12·A``."""
     return 14 * shape.parameters if adapter is None else 12 * shape.adapter_parameters(adapter.rank)
 
@@ -211,7 +211,7 @@ def training_disk(config: Config, policy: Shape) -> int:
         return 0
     every, adapter = config.train.keep_every, config.model.adapter if isinstance(config.model, Pretrained) else None
     kept = 2 + (config.train.steps // every if every else 0)
-    return 2 * state_of(policy, adapter) + 2 * kept * policy.parameters
+    return 2 * state_bytes(policy, adapter) + 2 * kept * policy.parameters
 
 
 def host_of(config: Config, models: ModelShapes, local_ranks: int) -> int:

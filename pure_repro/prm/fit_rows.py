@@ -97,7 +97,7 @@ def held_out(
 
     >>> rows = [{"prompt": problem, "n": n} for n, problem in enumerate("aabbca")]
     >>> [[row["prompt"] for row in some] for some in held_out(rows, problems=1, seed=0)]
-    [['a', 'a', 'a'], ['b', 'b', 'c']]
+    [['b', 'b'], ['a', 'a', 'c', 'a']]
     """
     asked = sorted({row["prompt"] for row in rows})
     if len(asked) <= problems:
