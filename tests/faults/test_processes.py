@@ -167,7 +167,7 @@ def test_a_store_that_can_only_be_read(store: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="nobody else may mount a small disk")
-@pytest.mark.parametrize("kilobytes", [400, 900, 2200, 3600])
+@pytest.mark.parametrize("kilobytes", [400, 900, 2200, 2800])
 def test_a_disk_that_fills_up(kilobytes: int, tmp_path: Path) -> None:
     """At whatever moment: one sentence says that the disk is full, and with more room the same command ends well."""
     disk = tmp_path / "disk"
