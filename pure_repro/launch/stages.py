@@ -125,6 +125,8 @@ def wait_for(run: StageRun) -> None:
 
 def make_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: Ranks) -> None:
     """Do a stage's work between its configuration, written first, and its manifest, written last."""
+    for half in run.folder.rglob("*.partial"):  # of a process that was killed while it wrote
+        half.unlink()
     (run.folder / "config.yaml").write_text(
         yaml.safe_dump({"stage": run.stage, "inputs": run.inputs, **run.made_of}, sort_keys=False)
     )

@@ -165,6 +165,14 @@ def test_what_a_kill_behind_the_manifest_left_goes(base: StageRun) -> None:
     assert not (base.folder / "state.pt").exists() and not (base.folder / "candidates").exists()
 
 
+def test_half_a_file_of_a_killed_process_is_no_output(base: StageRun) -> None:
+    half = base.folder / "manifest.json.0.partial"
+    half.write_text("{")
+    (base.folder / "manifest.json").unlink()
+    run_stages(composed(["recipe=smoke", f"store={base.folder.parents[1]}"]), {"base": base}, ALONE)
+    assert base.finished and not half.exists()
+
+
 def test_the_reason_of_a_library_is_kept(tmp_path: Path) -> None:
     assert of_machine(OSError("no file named model.safetensors"), tmp_path) == "no file named model.safetensors"
     assert of_machine(ValueError("nothing of the disk"), tmp_path) is None
