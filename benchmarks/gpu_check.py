@@ -328,6 +328,7 @@ def sample_vllm(check: Check, folder: Path, tokenizer: PreTrainedTokenizerBase) 
     sampler = VllmSampler.open(rollout, model, tokenizer, context=context, dtype=sampling_dtype(model), ranks=1)
 
     def step() -> Rollouts:
+        """New weights in, a batch out, and how much memory its sleep gives back."""
         sampler.push(sampling_copy(model, compiled=False))
         made = sampler.generate(problems, prompts, plan, seed=0, step=0)
         awake = free_bytes()

@@ -52,6 +52,7 @@ def preference(engine: Engine, chosen: Side, rejected: Side, objective: Preferen
     keys = objective.model_dump(include={"beta", "alpha", "weighting"})
 
     def read(side: Side, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """How much likelier responses are than under the reference, and how far their tokens agree with rewards."""
         logprobs, _ = token_logprobs(engine.policy, side.rollouts, rows, objective.temperature, packing=train.packing)
         mask = side.rollouts.mask[rows, : logprobs.shape[1]]
         gain = (logprobs - side.reference[rows, : logprobs.shape[1]]).masked_fill(~mask, 0).sum(dim=1)
@@ -60,6 +61,7 @@ def preference(engine: Engine, chosen: Side, rejected: Side, objective: Preferen
         return gain, agreement(logprobs, side.token_rewards[rows, : logprobs.shape[1]], mask)
 
     def loss(members: Tensor, local: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """What some pairs add to the mean over all, and how far apart their sides are."""
         (better, agreed), (worse, agreed_too) = (read(side, members[local]) for side in (chosen, rejected))
         more = () if agreed is None or agreed_too is None else (agreed + agreed_too,)
         losses, margin = loss_of(better, worse, *more, **keys), (better - worse).detach()
@@ -77,6 +79,7 @@ def likelihood(engine: Engine, rollouts: Rollouts, share: float, objective: Expo
     """
 
     def loss(members: Tensor, local: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """What some rows add to the mean over all."""
         rows = members[local]
         logprobs, _ = token_logprobs(engine.policy, rollouts, rows, objective.temperature, packing=train.packing)
         mask = rollouts.mask[rows, : logprobs.shape[1]]

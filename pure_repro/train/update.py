@@ -65,6 +65,7 @@ def update(
     policy, widest = objective_loss(objective.loss), [0.0]
 
     def loss_of(members: Tensor, local: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """What some rows add to the loss of their optimizer step."""
         rows, mask = members[local], rollouts.mask[members]
         logprobs, entropies = token_logprobs(engine.policy, rollouts, rows, temperature, packing=train.packing)
         width = logprobs.shape[1]
