@@ -58,7 +58,7 @@ def test_memory_of_a_cell():
     found = flight(CELL).memory
     assert found.prm == found.reference == found.sampler_weights == 2 * P
     assert (found.gradients, found.optimizer) == (4 * P // 8, 12 * P // 8), "gradients are summed in float32"
-    assert (found.bucket, found.stepping) == (2 * 500_000_000, 12 * (P // 8))
+    assert (found.bucket, found.stepping) == (4 * 500_000_000, 12 * (P // 8))
     assert found.kv_cache == 64 * 9216 * 57344, "64 responses a rank, prompt and response, 56 KiB a token"
     kept = found.weights + found.optimizer + found.sampler_weights + found.gradients + found.bucket
     assert found.phases == {
@@ -110,7 +110,7 @@ def test_the_fit_of_a_reward_model_is_part_of_price_and_preflight():
     assert with_fit.disk == without.disk + 4 * P, "its states are gone when the training writes its own"
     phases = flight(words).phases
     assert list(phases)[:3] == ["fit open", "fit update", "fit step"] and phases["fit open"] == 4 * P
-    kept = 2 * P // 8 + 4 * P // 8 + 10**9 + 12 * P // 8 + 2 * P  # weights, gradients, bucket, optimizer, whole copy
+    kept = 2 * P // 8 + 4 * P // 8 + 2 * 10**9 + 12 * P // 8 + 2 * P  # weights, gradients, bucket, optimizer, whole copy
     assert phases["fit step"] == pytest.approx(kept + 12 * P / 8 + 2 * 152064 * 3584, rel=1e-6)
     assert not any(name.startswith("fit") for name in flight(CELL).phases)
 

@@ -132,12 +132,25 @@ def check_sharing(ranks: Ranks) -> None:
     assert ranks.agree(ranks.number) == 0
 
 
+def check_reduction(ranks: Ranks) -> None:
+    """Gradients of two ranks, 1 and 1/512, are bfloat16 numbers and their sum is none: ranks sum in float32."""
+    precision.has_fast_bf16 = lambda: True
+    engine = open_engine(policy(), composed([*SIZES, *ENGINES["zero2"]]).train, ranks)
+    logits = engine.policy(input_ids=torch.tensor([[4, 5]]), use_cache=False).logits
+    share = (1.0, 1 / 512)[ranks.number]
+    engine.backward(0.0 * logits.float().sum() + share * engine.sampler.model.norm.weight[0].float())
+    assert engine.step() == 1 + 1 / 512
+    precision.has_fast_bf16 = lambda: False
+
+
 def main(folder: Path, engines: list[str]) -> None:
     """As a rank of a group: every engine, budget and case, one file of losses and one of weights each."""
     torch.set_num_threads(1)
     precision.has_fast_bf16 = lambda: False
     ranks = join()
     check_sharing(ranks)
+    if ranks.size == 2:
+        check_reduction(ranks)
     for engine in engines:
         cases = [*((budget, AGGREGATIONS[0], None) for budget in BUDGETS[:2]), (BUDGETS[2], FEW, None)]
         if engine == "zero2":

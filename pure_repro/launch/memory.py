@@ -46,8 +46,8 @@ def gradients(shape: Shape, engine: EngineSettings) -> int:
 
 
 def bucket(shape: Shape, engine: EngineSettings) -> int:
-    """``b·min(P, 5·10⁸)``: the gradients that ranks reduce together. ZeRO-3 never gives it back."""
-    return engine.value_bytes * min(shape.parameters, REDUCED_AT_ONCE) if engine.zero_stage >= 2 else 0
+    """``4·min(P, 5·10⁸)``: the gradients that ranks reduce together, in float32. ZeRO-3 never gives it back."""
+    return 4 * min(shape.parameters, REDUCED_AT_ONCE) if engine.zero_stage >= 2 else 0
 
 
 def optimizer(shape: Shape, engine: EngineSettings) -> int:

@@ -8,6 +8,7 @@ import copy
 import logging
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from pure_repro.config import REDUCED_AT_ONCE, Train, Zero
 from pure_repro.models import precision
 from pure_repro.models.checkpoint import SHARDS, BrokenState, OtherRanks, Progress, digests_of, load_state, save_state
 from pure_repro.models.finite import require_finite, require_finite_weights
-from pure_repro.models.ranks import Ranks
+from pure_repro.models.ranks import Ranks, own_cores
 
 
 @dataclass
@@ -64,7 +65,8 @@ class DeepSpeedEngine:
 
     def step(self) -> float:
         """Clip, move, forget; returns the gradient norm before clipping (ZeRO-0 in float32 does not tell: NaN)."""
-        self.engine.step()
+        with own_cores() if self.engine.zero_use_cpu_optimizer() else nullcontext():
+            self.engine.step()
         self.refresh()
         norm = self.engine.get_global_grad_norm()
         if norm is None:
@@ -145,6 +147,7 @@ def settings(train: Train, zero: Zero, parameters: int) -> dict[str, Any]:
         "optimizer": {"type": "AdamW", "params": optimizer},
         "bf16": {"enabled": bf16},
         "data_types": {"grad_accum_dtype": "fp32"},
+        "communication_data_type": "fp32",  # a sum over ranks in bfloat16 loses what a learning rate of 1e-6 is about
         "zero_optimization": {
             "stage": zero.stage,
             "reduce_bucket_size": min(REDUCED_AT_ONCE, parameters),
