@@ -71,7 +71,7 @@ def send(*words: str, cwd: Path, limit: int | None = None) -> subprocess.Complet
 
 
 @contextmanager
-def answering(status: int | None) -> Iterator[tuple[str, threading.Event]]:
+def answering(status: int | None, port: int = 0) -> Iterator[tuple[str, threading.Event]]:
     """The address of a server that answers everything with one status, or never; and the mark of its first caller."""
     called = threading.Event()
     over = threading.Event()
@@ -89,7 +89,7 @@ def answering(status: int | None) -> Iterator[tuple[str, threading.Event]]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing is logged."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Answer) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://me:s3cret@127.0.0.1:{server.server_port}", called

@@ -110,7 +110,9 @@ def test_the_fit_of_a_reward_model_is_part_of_price_and_preflight():
     assert with_fit.disk == without.disk + 4 * P, "its states are gone when the training writes its own"
     phases = flight(words).phases
     assert list(phases)[:3] == ["fit open", "fit update", "fit step"] and phases["fit open"] == 4 * P
-    kept = 2 * P // 8 + 4 * P // 8 + 2 * 10**9 + 12 * P // 8 + 2 * P  # weights, gradients, bucket, optimizer, whole copy
+    kept = (
+        2 * P // 8 + 4 * P // 8 + 2 * 10**9 + 12 * P // 8 + 2 * P
+    )  # weights, gradients, bucket, optimizer, whole copy
     assert phases["fit step"] == pytest.approx(kept + 12 * P / 8 + 2 * 152064 * 3584, rel=1e-6)
     assert not any(name.startswith("fit") for name in flight(CELL).phases)
 
