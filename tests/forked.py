@@ -10,10 +10,13 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from project import ROOT
@@ -38,11 +41,13 @@ server.set_forkserver_preload(PRELOADED)
 class Forked:
     """A process that runs ``python -m module words``; of ``subprocess.Popen`` what tests need."""
 
-    def __init__(self, module: str, words: tuple[str, ...], cwd: Path, root: Path = ROOT) -> None:
+    def __init__(
+        self, module: str, words: tuple[str, ...], cwd: Path, root: Path = ROOT, more: Mapping[str, str] | None = None
+    ) -> None:
         folder = Path(tempfile.mkdtemp())
         self.args = [module, *words]
         self.stdout, self.stderr = ((folder / name).open("w+") for name in ("out", "err"))
-        environment = os.environ | {"PYTHONPATH": str(root)}
+        environment = os.environ | {"PYTHONPATH": str(root)} | dict(more or {})
         self.process = server.Process(target=as_main, args=(self.args, cwd, environment, folder, root))
         self.process.start()
         atexit.register(self.process.kill)  # where a test has failed before its end
@@ -100,3 +105,22 @@ def run_forked(module: str, words: tuple[str, ...], cwd: Path, root: Path = ROOT
     process = Forked(module, words, cwd, root)
     out, err = process.communicate()
     return subprocess.CompletedProcess(process.args, process.wait(), out, err)
+
+
+def start_group(module: str, words: tuple[str, ...], cwd: Path, ranks: int) -> list[Forked]:
+    """The ranks of a group, told what ``torch.distributed.run`` tells the processes that it starts."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = {"WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1"}
+    group |= {"MASTER_PORT": str(port), "PYTHONWARNINGS": "ignore"}
+    return [
+        Forked(module, words, cwd, more=group | {"RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(ranks)
+    ]
+
+
+def wait_for_group(ranks: list[Forked]) -> str:
+    """What the first rank said, once all have ended well."""
+    said = [rank.communicate() for rank in ranks]
+    assert [rank.wait() for rank in ranks] == [0] * len(ranks), "\n".join(f"{out}{err}" for out, err in said)
+    return said[0][0]

@@ -5,13 +5,12 @@ By default two ranks with whole and with split weights; ENGINES=all (``make test
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import trajectory as ten
+from forked import start_group, wait_for_group
 from project import ROOT
 from safetensors.torch import load_file
 from torch import Tensor
@@ -33,20 +32,9 @@ Trajectory = tuple[list[float], dict[str, Tensor]]
 def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What groups of one and of two ranks made, side by side."""
     folder = tmp_path_factory.mktemp("trajectories")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    started = [
-        subprocess.Popen(
-            [*launcher, f"--nproc_per_node={ranks}", str(ROOT / "tests" / "trajectory.py"), str(folder), *engines],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for ranks, engines in GROUPS.items()
-    ]
-    for process in started:
-        said, _ = process.communicate(timeout=1800)
-        assert process.returncode == 0, said
+    started = [start_group("trajectory", (str(folder), *engines), folder, ranks) for ranks, engines in GROUPS.items()]
+    for group in started:
+        wait_for_group(group)
     return folder
 
 

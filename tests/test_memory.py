@@ -1,16 +1,13 @@
 """The memory model against what real training steps allocate, and against published sizes."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import held_memory
 import pytest
 import torch
+from forked import Forked, start_group, wait_for_group
 from held_memory import Allocated
-from project import ROOT
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 from pure_repro.launch import memory
@@ -132,28 +129,13 @@ def test_what_zero_shards():
     assert zero(3, 8) == pytest.approx([2 / 8, 4 / 8, 12 / 8])
 
 
-GROUP = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-
-
 @pytest.fixture(scope="module")
-def held() -> dict[int, dict[str, dict[str, float]]]:
+def held(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, dict[str, float]]]:
     """By ranks and engine, in bytes a parameter: opened, between updates, at the fullest backward and in a step."""
-    started = {
-        ranks: subprocess.Popen(
-            [sys.executable, *how, str(ROOT / "tests" / "held_memory.py")],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for ranks, how in ((1, []), (2, GROUP))
-    }
-    found = {}
-    for ranks, process in started.items():
-        said, wrong = process.communicate()
-        assert process.returncode == 0, wrong
-        found[ranks] = json.loads(said.splitlines()[-1])
-    return found
+    folder = tmp_path_factory.mktemp("held")
+    alone = Forked("held_memory", (), folder)
+    said = {2: wait_for_group(start_group("held_memory", (), folder, 2)), 1: wait_for_group([alone])}
+    return {ranks: json.loads(lines.splitlines()[-1]) for ranks, lines in said.items()}
 
 
 @pytest.mark.parametrize(

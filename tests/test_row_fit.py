@@ -1,18 +1,16 @@
 """``prm=fit_prm800k`` by the training engine: the same on two ranks as on one, after a kill, and with an adapter."""
 
 import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from forked import start_group, wait_for_group
 from hub_model import save_hub_model
-from project import ROOT
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, Qwen2Config, Qwen2ForTokenClassification, get_scheduler
@@ -126,16 +124,7 @@ def main(folder: Path) -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[float], dict[str, Tensor]]]:
     """Every case: one process here, and two ranks beside it."""
     folder = tmp_path_factory.mktemp("fits")
-    group = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
-            *(str(ROOT / "tests" / "test_row_fit.py"), str(folder)),
-        ],
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PYTHONWARNINGS": "ignore"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    group = start_group("test_row_fit", (str(folder),), folder, 2)
     known, precision.has_fast_bf16 = precision.has_fast_bf16, lambda: False
     found = {
         name: fit_case(engine, tokens, ALONE, folder / name, head=head, stop=stop)
@@ -143,8 +132,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[float
         if engine == "local"
     }
     precision.has_fast_bf16 = known
-    said, _ = group.communicate(timeout=600)
-    assert group.returncode == 0, said
+    wait_for_group(group)
     return found | {path.stem: torch.load(path, weights_only=True) for path in folder.glob("*.pt")}
 
 
