@@ -15,6 +15,7 @@ import torch
 from forked import Forked, run_forked
 from hypothesis import settings
 from project import SMOKE
+from remembered import remember
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Track
@@ -27,6 +28,7 @@ from pure_repro.train.base import fit_base
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 collect_ignore = ["plugins"]  # of Hydra, for the processes of one test: whoever imports one has its choices, too
+remember()
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where a script's background job ignores it, so would runs
 settings.register_profile("patient", deadline=None)  # the clock on the wall would measure the neighbours
