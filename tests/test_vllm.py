@@ -204,7 +204,7 @@ SHORT = ["recipe=smoke", *SIZES]
 
 
 # No answer is right yet, so that rewards must differ in something else for the weights to move.
-MOVING = ["train.learning_rate=1e-2", "reward.overlong={window: 60, factor: 1.0}"]
+MOVING = ["train.learning_rate=1e-2", "reward.overlong={window: 28, factor: 1.0}"]
 
 
 def trained(store: Path, *words: str) -> Path:
