@@ -1,4 +1,4 @@
-"""Pages name files that are there."""
+"""Pages name files that are there, and what is in them."""
 
 import re
 
@@ -28,3 +28,17 @@ def test_files_that_a_page_names_are_there(page):
 def test_links_of_a_page_lead_somewhere(page):
     links = re.findall(r"\]\((?!http)([^)#\s]+)", page.read_text())
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_what_the_map_names_is_in_the_file_beside_it():
+    """In a cell of a table, whatever stands behind a file and before the next: `train/loop.py` (`train`)."""
+    cells = re.split(r"[|\n]", (ROOT / "docs" / "architecture.md").read_text())
+    named = [
+        (path, name)
+        for cell in cells
+        for path, behind in re.findall(r"`(\w+/\w+\.py)`((?:(?!`\w+/).)*)", cell)
+        for name in re.findall(r"`(\w+)`", behind)
+    ]
+    assert ("rollout/steps.py", "StepReader") in named and ("train/advantages.py", "returns_of") in named
+    for path, name in named:
+        assert re.search(rf"(def|class) {name}\b", (ROOT / "pure_repro" / path).read_text()), f"{path}: {name}"

@@ -1,6 +1,7 @@
 """Prompt filters by hand, and how draws of problems fill a step."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,11 @@ import torch
 from pure_repro.config import Config
 from pure_repro.filter import prompt_filter
 from pure_repro.launch.compose import composed
+from pure_repro.models.checkpoint import Progress
+from pure_repro.models.clock import Clock
+from pure_repro.models.context import Context
+from pure_repro.models.ranks import ALONE
+from pure_repro.reward.verifiable import Verifiable
 from pure_repro.train.experience import fill_batch, needs_more, passes
 from pure_repro.types import Batch, Outcomes, Problem, Rollouts, Steps, Stream
 
@@ -75,6 +81,23 @@ def test_filters_by_hand(name, keys, kept):
 def test_a_problem_without_an_answer_is_not_judged():
     assert passes(draw({"a": 0, "b": 0, "c": 2}, unknown="b"), DIFFERING.filter) == [False, True, True]
     assert passes(draw({"a": 0}, paid=False), config("filter=none").filter) == [True]
+
+
+@pytest.mark.parametrize(("on_timeout", "stays"), [("wrong", [True, True, True]), ("unknown", [False, True, True])])
+def test_a_timeout_keeps_no_prompt_where_its_outcome_is_left_out(on_timeout, stays, tokenizer):
+    """Of ``a`` three are right and one is undecided, of ``b`` two and two, and of ``c`` nothing is decided."""
+    settings = config("reward.keep_groups=remove_extreme", f"reward.on_timeout={on_timeout}", "filter=differing")
+    batch = draw({"a": 3, "b": 2, "c": 0})
+    batch = replace(
+        batch, verdicts=["correct", "correct", "correct", "timeout", *batch.verdicts[4:8], *["timeout"] * 4]
+    )
+    batch = Verifiable(Context(settings, ALONE, tokenizer, Path(), Progress(), Clock())).pay(batch)
+    undecided = on_timeout == "unknown"
+    assert batch.outcomes.known.tolist() == [True] * 3 + [not undecided] + [True] * 4 + [not undecided] * 4
+    assert batch.streams["verifiable"].known.tolist() == batch.outcomes.known.tolist()
+    assert passes(batch, settings.filter) == [stays[0], stays[1], undecided], "of c nothing says that it is too hard"
+    kept = [stays[0], stays[1], False]  # the release's curriculum drops what has no outcome
+    assert batch.kept.tolist() == [one for one in kept for _ in range(SAMPLES)]
 
 
 def test_draws_go_on_until_a_step_is_full_or_may_draw_no_more():

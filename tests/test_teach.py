@@ -153,6 +153,8 @@ def test_prof_filters_by_scores_that_are_not_paid():
     assert config.sources == ["process_scores", "verifiable"] and config.reward.process_weight == 0
     with pytest.raises(ConfigError, match="filter=prof compares the scores of steps with outcomes"):
         composed(["filter=prof", "reward=mixed_10"])
+    with pytest.raises(ConfigError, match=r"some that are neither: take reward\.on_timeout=wrong"):
+        composed(["method=prof", "reward.on_timeout=unknown"])
 
 
 def test_prpo_is_a_fixed_standard_and_a_shift():

@@ -192,6 +192,11 @@ def steps_and_outcomes_can_agree(config: Choices) -> str | None:
             f"filter=prof compares the scores of steps with outcomes, and reward={reward.name} has some for "
             f"{reward.answered_share:g} of the problems alone: take reward=verifiable or mixed"
         )
+    if reward.on_timeout == "unknown":
+        return (
+            "filter=prof sorts responses into right and wrong ones, and reward.on_timeout=unknown has some that are "
+            "neither: take reward.on_timeout=wrong"
+        )
     if isinstance(config.advantage, Gae):
         return "filter=prof leaves advantage=gae fewer responses than its updates take: take another estimator"
     return None

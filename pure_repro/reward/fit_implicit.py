@@ -1,6 +1,6 @@
 """Stage ``prm`` of ``prm=implicit``: the reward model of implicit rewards, fitted before any reinforcement.
 
-It is the same model and the same loss as online (:mod:`pure_repro.train.implicit`), on responses of the base alone:
+It is the same model and the same loss as online (:mod:`pure_repro.reward.implicit`), on responses of the base alone:
 what PRIME calls offline.
 """
 
@@ -23,9 +23,10 @@ from pure_repro.models.ranks import ALONE, placed
 from pure_repro.prm.gate import against_labels
 from pure_repro.reward.implicit_rewards import ranked_right
 from pure_repro.reward.outcome_model import TEMPERATURE, OutcomeModel
+from pure_repro.reward.verifiable import outcomes_of
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.rollout.text import texts
-from pure_repro.types import Problem, Rollouts
+from pure_repro.types import Outcomes, Problem, Rollouts
 
 
 def fit_implicit(config: Config, base_folder: Path, out: Path) -> None:
@@ -48,15 +49,14 @@ def fit_implicit(config: Config, base_folder: Path, out: Path) -> None:
     def referred(rollouts: Rollouts) -> Float[Tensor, "batch token"]:
         return all_logprobs(base, rollouts, TEMPERATURE, train.tokens_per_microbatch, packing=train.packing)
 
-    seen, outcome = sample_and_grade(base, tokenizer, problems[plan.gate.problems :], config)
-    lesson = {"reference": referred(seen), "outcome": outcome, "known": torch.ones_like(outcome, dtype=torch.bool)}
+    seen, outcomes = sample_and_grade(base, tokenizer, problems[plan.gate.problems :], config)
+    lesson = {"reference": referred(seen), "outcome": outcomes.right, "known": outcomes.known}
     losses = [model.learn(seen, lesson) for _ in range(plan.epochs)]
 
-    unseen, came_out = sample_and_grade(base, tokenizer, problems[: plan.gate.problems], config)
+    sampled, outcomes = sample_and_grade(base, tokenizer, problems[: plan.gate.problems], config)
+    unseen, right = sampled.rows(outcomes.known), outcomes.right[outcomes.known]
     logits = model.rewards(unseen, referred(unseen)).sum(dim=1)
-    report = examine_logits(logits, came_out, plan.gate) | {
-        "ranked_right": ranked_right(logits, came_out, unseen.group)
-    }
+    report = examine_logits(logits, right, plan.gate) | {"ranked_right": ranked_right(logits, right, unseen.group)}
 
     model.engine.sampler.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
@@ -71,8 +71,8 @@ def fit_implicit(config: Config, base_folder: Path, out: Path) -> None:
 
 def sample_and_grade(
     base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, problems: Sequence[Problem], config: Config
-) -> tuple[Rollouts, Float[Tensor, " batch"]]:
-    """Responses of the base to some problems, and which of them are right."""
+) -> tuple[Rollouts, Outcomes]:
+    """Responses of the base to some problems, and which are right; of what is undecided nothing is known."""
     assert isinstance(config.prm, ImplicitPrm)
     plan = SamplingPlan(config.prm.samples, 1.0, 1.0, config.rollout.max_new_tokens)
     prompts = [config.data.prompt.replace("{question}", problem.question) for problem in problems]
@@ -81,7 +81,7 @@ def sample_and_grade(
     verdicts = grade_many(
         texts(tokenizer, rollouts), [str(problem.answer) for problem in asked], **config.grading.model_dump()
     )
-    return rollouts, torch.tensor([float(verdict.correct) for verdict in verdicts])
+    return rollouts, outcomes_of(asked, [verdict.status for verdict in verdicts], "unknown")
 
 
 def examine_logits(logits: Float[Tensor, " batch"], outcome: Float[Tensor, " batch"], gate: Gate) -> dict:

@@ -61,7 +61,7 @@ class Verifiable:
         config, mask = self.context.config, batch.rollouts.mask
         outcomes = outcomes_of(batch.asked, batch.verdicts, config.reward.on_timeout)
         rewards = earned(outcomes, mask.sum(dim=1), config.reward, config.rollout.max_new_tokens)
-        kept = keep_groups(outcomes.right, batch.rollouts.group, config.reward.keep_groups)
+        kept = keep_groups(outcomes.right, outcomes.known, batch.rollouts.group, config.reward.keep_groups)
         weight = config.reward.verifiable_weight
         stream = Stream(rewards[:, None], whole_response(mask), outcomes.known, weight, credited=False)
         return replace(batch.paid("verifiable", stream), outcomes=outcomes, kept=kept)

@@ -55,15 +55,16 @@ class Experience:
 
 
 def passes(draw: Batch, choice: Filter) -> list[bool]:
-    """Which problems of a draw pass the filter. One without an answer has no outcomes to be judged by, and passes.
+    """Which problems of a draw pass the filter, by the outcomes that are known. One without any passes.
 
     ``prof`` lets every problem pass: it keeps some of the responses to each.
     """
-    outcomes, group = draw.outcomes, draw.rollouts.group
+    outcomes = draw.outcomes
     if outcomes is None or isinstance(choice, Prof):
         return [True] * len(draw.problems)
     keys = choice.model_dump(exclude={"name", "max_rounds"})
-    keep = prompt_filter(choice.name)(outcomes.right, group, **keys) | ~outcomes.known
+    right, group = outcomes.right[outcomes.known], draw.rollouts.group[outcomes.known]
+    keep = prompt_filter(choice.name)(right, group, **keys)
     return [bool(keep[group == number].all()) for number in range(len(draw.problems))]
 
 

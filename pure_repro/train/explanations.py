@@ -74,7 +74,8 @@ class Explainer:
         the log-probability of the answer after the positive's reasoning, and after that of the wrong response.
         """
         assert batch.outcomes is not None
-        context, group, wrong = self.responder.context, batch.rollouts.group, batch.outcomes.right < 0.5
+        context, group = self.responder.context, batch.rollouts.group
+        wrong = batch.outcomes.known & (batch.outcomes.right < 0.5)
         own = {n: int(((group == n) & wrong).nonzero()[0]) for n in positives.problems if ((group == n) & wrong).any()}
         if not own:
             return {}

@@ -15,7 +15,7 @@ from pure_repro.watch.paper import paper_metrics
 from pure_repro.watch.signals import mean_or_zero, shape_signals
 
 SHOWN_RESPONSES = 24
-UNGRADED = ("timeout", "unparsable", "bad_reference")  # they count as wrong, and nobody knows whether they are
+UNGRADED = ("timeout", "unparsable", "bad_reference")  # nobody knows whether they are right
 
 
 @dataclass(frozen=True)
