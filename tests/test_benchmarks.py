@@ -239,7 +239,7 @@ def test_the_papers_five_are_downloaded_and_scored(model, web, tmp_path):
         assert {row["set"]: row["answer"] for row in map(json.loads, file)} == five
 
 
-@pytest.mark.parametrize("name", ["math500", "minerva_math"])
+@pytest.mark.parametrize("name", ["math500", pytest.param("minerva_math", marks=pytest.mark.slow)])
 def test_a_source_that_is_not_reached_is_one_sentence(name, model, tmp_path):
     with serving(tmp_path) as closed:
         pass

@@ -50,10 +50,14 @@ def test_the_check_runs_from_sampling_to_the_file(tmp_path: Path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU: nothing is refused")
-def test_without_a_gpu_it_says_so_in_a_sentence(tmp_path: Path):
-    run = subprocess.run([*COMMAND, f"--out={tmp_path}"], capture_output=True, text=True)
-    assert run.returncode == 2 and run.stdout == "" and not [*tmp_path.iterdir()]
-    assert run.stderr.startswith("gpu-check: PyTorch sees no CUDA GPU here; ") and run.stderr.count("\n") == 1
+def test_without_a_gpu_it_says_so_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+):
+    monkeypatch.setattr(sys, "argv", [COMMAND[1], f"--out={tmp_path}"])
+    assert gpu_check.main() == 2 and not [*tmp_path.iterdir()]
+    said = capfd.readouterr()
+    assert said.out == "" and said.err.startswith("gpu-check: PyTorch sees no CUDA GPU here; ")
+    assert said.err.count("\n") == 1
 
 
 def test_the_model_is_of_the_size_that_is_said(tmp_path: Path):
