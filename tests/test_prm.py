@@ -216,7 +216,7 @@ def test_the_extra_layers_learn(policy, tokenizer):
     assert extra.mlp.down_proj.weight.grad.abs().max() > 0
 
 
-def test_the_head_is_fitted_before_the_rest(policy, tokenizer, monkeypatch):
+def test_the_head_is_fitted_before_the_rest(policy, tokenizer, tmp_path):
     config = composed(
         [
             "recipe=smoke",
@@ -232,10 +232,10 @@ def test_the_head_is_fitted_before_the_rest(policy, tokenizer, monkeypatch):
     prm = token_classifier(policy, 1, seed=0)
     before = {name: value.clone() for name, value in prm.state_dict().items()}
     head_only = config.prm.model_copy(update={"full_fit": config.prm.full_fit.model_copy(update={"epochs": 0})})
-    fit_in_two_stages(prm, tokenizer, examples, head_only, seed=0)
+    fit_in_two_stages(prm, tokenizer, examples, head_only, tmp_path / "one", seed=0)
     changed = {name for name, value in prm.state_dict().items() if not torch.equal(value, before[name])}
     assert changed and all(name.startswith("score.") for name in changed)
-    losses = fit_in_two_stages(prm, tokenizer, examples, config.prm, seed=0)
+    losses = fit_in_two_stages(prm, tokenizer, examples, config.prm, tmp_path / "two", seed=0)
     changed = {name for name, value in prm.state_dict().items() if not torch.equal(value, before[name])}
     assert {name for name in before if name.startswith("model.layers")} <= changed
     assert losses[-1] < losses[0]

@@ -86,7 +86,7 @@ def fit_embedded(config: Config, judge: Judge, seen: Sequence[Labelled], out: Pa
         return model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
 
     pad = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORE}
-    losses = fit(model, examples, pad, loss, judge.fit, seed=config.seed, label="judge")
+    losses = fit(model, examples, pad, loss, judge.fit, out, seed=config.seed, label="judge")
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))

@@ -2,6 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,10 +13,12 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from pure_repro.config import Fit, ScheduledFit
+from pure_repro.models.checkpoint import FITS, Progress, load_state, save_state
 from pure_repro.models.finite import require_finite
 from pure_repro.models.precision import autocast
 
 IGNORE = -100  # the label that cross-entropy leaves out
+KEPT_EVERY = 100  # steps of a fit: half a minute of the embedded ones
 Example = dict[str, list[int]]
 Minibatch = dict[str, Tensor]
 
@@ -63,13 +69,16 @@ def fit(
     pad: dict[str, int],
     loss: Callable[[Minibatch], Tensor],
     plan: Fit,
+    out: Path,
     *,
     seed: int,
     label: str,
 ) -> list[float]:
     """Minimise ``loss`` over ``plan.epochs`` passes with AdamW; returns the loss of each step.
 
-    The learning rate falls in a cosine where the plan names no schedule. Raises ``NotFinite`` for a loss that is none.
+    The learning rate falls in a cosine where the plan names no schedule. Every ``KEPT_EVERY`` steps and at the end the
+    state goes into ``out / FITS / label``: called again, it goes on from there, to the same weights. Raises
+    ``NotFinite`` for a loss that is none.
     """
     from transformers import get_scheduler  # it imports peft, two seconds that a process without a fit need not pay
 
@@ -80,21 +89,61 @@ def fit(
     total = plan.epochs * math.ceil(len(examples) / plan.batch_size)
     form = plan.schedule if isinstance(plan, ScheduledFit) else "cosine"
     schedule = get_scheduler(form, optimizer, plan.warmup_steps, total)
-    losses = []
+    state = FitState(out / FITS / label.replace(" ", "_"), model, optimizer, schedule)
+    losses = state.load()
+    batches = (
+        batch
+        for epoch in range(plan.epochs)
+        for batch in length_sorted_batches(examples, plan.batch_size, pad, seed=seed * 1000 + epoch)
+    )
     model.train()
-    with tqdm(total=total, desc=label, unit="step") as bar:
-        for epoch in range(plan.epochs):
-            for batch in length_sorted_batches(examples, plan.batch_size, pad, seed=seed * 1000 + epoch):
-                with autocast():
-                    value = loss({name: values.to(model.device) for name, values in batch.items()})
-                value.backward()
-                torch.nn.utils.clip_grad_norm_(parameters, plan.max_grad_norm)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad(set_to_none=True)
-                losses.append(value.item())
-                require_finite(f"the loss of fit {label!r} in step {len(losses)}", losses[-1])
-                bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
-                bar.update()
+    with tqdm(total=total, initial=len(losses), desc=label, unit="step") as bar:
+        for batch in islice(batches, len(losses), None):
+            with autocast():
+                value = loss({name: values.to(model.device) for name, values in batch.items()})
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, plan.max_grad_norm)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(value.item())
+            require_finite(f"the loss of fit {label!r} in step {len(losses)}", losses[-1])
+            if len(losses) % KEPT_EVERY == 0 or len(losses) == total:
+                state.save(losses)
+            bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+            bar.update()
     model.eval()
     return losses
+
+
+@dataclass(frozen=True)
+class FitState:
+    """What a fit needs to go on to the same bits: weights, optimizer, schedule, the noise of dropout, the losses."""
+
+    folder: Path
+    model: PreTrainedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+
+    def save(self, losses: Sequence[float]) -> None:
+        """Replace what was kept before, in one move."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        parts = {name: part.state_dict() for name, part in self.parts.items()}
+        state = parts | {"noise": torch.get_rng_state(), "losses": torch.tensor(losses, dtype=torch.double)}
+        save_state(self.folder, state, Progress(step=len(losses)))
+
+    def load(self) -> list[float]:
+        """Take up what was kept; returns the losses so far, none where nothing was."""
+        state, _ = load_state(self.folder)
+        if not state:
+            return []
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        torch.set_rng_state(state["noise"])
+        losses: list[float] = state["losses"].tolist()
+        return losses
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What has a state of its own."""
+        return {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}

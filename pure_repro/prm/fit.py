@@ -37,12 +37,14 @@ def fit_prm(config: Config, base_folder: Path, out: Path) -> None:
 
     examples = training_examples(config, base, tokenizer, seen)
     prm = token_classifier(base, config.prm.extra_layers, config.seed)
-    losses = fit_in_two_stages(prm, tokenizer, examples, config.prm, config.seed)
+    losses = fit_in_two_stages(prm, tokenizer, examples, config.prm, out, config.seed)
     report = examine_prm(prm, base, tokenizer, unseen, config)
     refits = 0
     while not report["passed"] and refits < config.prm.refits:
         refits += 1
-        losses += fit_whole(prm, tokenizer, examples, config.prm, seed=config.seed + 1 + refits)
+        losses += fit_whole(
+            prm, tokenizer, examples, config.prm, out, seed=config.seed + 1 + refits, label=f"prm, again {refits}"
+        )
         report = examine_prm(prm, base, tokenizer, unseen, config)
 
     prm.save_pretrained(out / "model")
@@ -129,15 +131,16 @@ def fit_in_two_stages(
     tokenizer: PreTrainedTokenizerBase,
     examples: list[Example],
     plan: EmbeddedPrm,
+    out: Path,
     seed: int,
 ) -> list[float]:
     """Head only, then all weights; returns the loss of each step."""
     prm.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast as the fused one's
     prm.model.requires_grad_(False)
     few = random.Random(seed).sample(examples, plan.head_examples)
-    losses = fit(prm, few, padding(tokenizer), joint_loss(prm, plan), plan.head_fit, seed=seed, label="prm head")
+    losses = fit(prm, few, padding(tokenizer), joint_loss(prm, plan), plan.head_fit, out, seed=seed, label="prm head")
     prm.model.requires_grad_(True)
-    return losses + fit_whole(prm, tokenizer, examples, plan, seed=seed + 1)
+    return losses + fit_whole(prm, tokenizer, examples, plan, out, seed=seed + 1, label="prm")
 
 
 def fit_whole(
@@ -145,10 +148,13 @@ def fit_whole(
     tokenizer: PreTrainedTokenizerBase,
     examples: list[Example],
     plan: EmbeddedPrm,
+    out: Path,
+    *,
     seed: int,
+    label: str,
 ) -> list[float]:
     """All weights, from where they are; returns the loss of each step."""
-    return fit(prm, examples, padding(tokenizer), joint_loss(prm, plan), plan.full_fit, seed=seed, label="prm")
+    return fit(prm, examples, padding(tokenizer), joint_loss(prm, plan), plan.full_fit, out, seed=seed, label=label)
 
 
 def padding(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:

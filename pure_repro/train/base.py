@@ -44,7 +44,7 @@ def fit_base(config: Config, out: Path) -> None:
     ):
         pairs = demonstrations(plan if label == "base" else None, data, problems, errors, config.seed)
         examples = demonstration_examples(tokenizer, pairs)
-        losses += fit(model, examples, pad, loss, stage, seed=config.seed, label=label)
+        losses += fit(model, examples, pad, loss, stage, out, seed=config.seed, label=label)
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
