@@ -35,6 +35,12 @@ class Rollouts:
     logprobs: Float[Tensor, "batch token"]  # of the sampled tokens under the sampling policy; 0 where masked
     finished: Bool[Tensor, " batch"]  # ended by EOS, not by the length limit
     group: Int[Tensor, " batch"]
+    stale: Int[Tensor, " batch"]  # leading tokens that the weights of an earlier step have drawn
+
+    @property
+    def fresh(self) -> Bool[Tensor, "batch token"]:
+        """The tokens that the weights of this step have drawn."""
+        return self.mask & (torch.arange(self.tokens.shape[1]) >= self.stale[:, None])
 
     def rows(self, selection: Selection) -> "Rollouts":
         """Some of the responses."""

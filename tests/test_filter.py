@@ -49,6 +49,7 @@ def draw(right: dict[str, int], length: int = 3, unknown: str = "", paid: bool =
             logprobs=torch.zeros(batch, length),
             finished=everybody,
             group=group,
+            stale=torch.zeros(batch, dtype=torch.long),
         ),
         steps=steps,
         responses=[name for name in right for _ in range(SAMPLES)],

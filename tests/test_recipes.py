@@ -236,7 +236,9 @@ def batch() -> tuple[Batch, list[torch.Tensor]]:
     steps = Steps(torch.stack([torch.zeros(12, dtype=torch.long), mask.sum(1) - 1], 1), torch.ones(12, 2).bool())
     group, tokens = torch.arange(3).repeat_interleave(4), torch.zeros(12, 6, dtype=torch.long)
     some = torch.ones(12, dtype=torch.bool)
-    rollouts = Rollouts(tokens[:, :1], mask[:, :1], tokens, mask, torch.zeros(12, 6), some, group)
+    rollouts = Rollouts(
+        tokens[:, :1], mask[:, :1], tokens, mask, torch.zeros(12, 6), some, group, torch.zeros_like(group)
+    )
     problems = [Problem(str(n), str(n), None) for n in range(3)]
     return Batch(problems, rollouts, steps, [""] * 12, [""] * 12, some), values
 

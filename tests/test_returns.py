@@ -21,6 +21,7 @@ BATCH = Batch(
         logprobs=torch.zeros(2, 4),
         finished=KNOWN,
         group=torch.tensor([0, 0]),
+        stale=torch.tensor([0, 0]),
     ),
     steps=STEPS,
     responses=["", ""],

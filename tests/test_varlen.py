@@ -20,9 +20,8 @@ def rollouts() -> Rollouts:
     lengths, prompts = torch.tensor([30, 3, 17, 1, 24]), torch.tensor([4, 9, 1, 6, 2])
     mask, prompt_mask = torch.arange(30) < lengths[:, None], torch.arange(9) >= 9 - prompts[:, None]
     tokens, prompt = torch.randint(3, 60, (5, 30), generator=draw), torch.randint(3, 60, (5, 9), generator=draw)
-    return Rollouts(
-        prompt * prompt_mask, prompt_mask, tokens * mask, mask, torch.zeros(5, 30), mask.any(1), torch.arange(5)
-    )
+    drawn = torch.zeros(5, 30), mask.any(1), torch.arange(5), torch.zeros(5, dtype=torch.long)
+    return Rollouts(prompt * prompt_mask, prompt_mask, tokens * mask, mask, *drawn)
 
 
 def read(model: PreTrainedModel, packing: bool) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import copy
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,7 @@ from pure_repro.models.policy import load_policy
 from pure_repro.models.ranks import ALONE
 from pure_repro.rollout.fingerprint import StaleWeights
 from pure_repro.rollout.hf import SamplingPlan
+from pure_repro.rollout.unfinished import done, kept, of_prompts
 from pure_repro.rollout.vllm import VllmSampler
 from pure_repro.train.base import fit_base
 from pure_repro.types import Problem, Rollouts
@@ -186,6 +188,33 @@ def test_seed_and_step_decide_the_tokens_and_company_does_not(sampler):
         assert by_question(responses(sampler, questions=[question]), [question]) == {question: first[question]}
     for other in (responses(sampler, seed=1), responses(sampler, step=1)):
         assert by_question(other, QUESTIONS) != first
+
+
+def test_responses_go_on_where_they_were_left(sampler, policy, float32):
+    """In parts of nine tokens, beside responses that begin: the trainer's log-probabilities, no end twice."""
+    plan, begun = replace(PLAN, at_once=9), list[Rollouts]()
+    problems = [Problem(question, question, None) for question in QUESTIONS]
+    for step in range(5):
+        some = slice(0, 2 if step == 0 else 4)
+        prompts = [f"{one.question}:" for one in problems[some]]
+        rollouts = sampler.generate(problems[some], prompts, plan, seed=0, step=step, begun=begun)
+        assert gap(policy, rollouts).max() < 1e-4
+        assert rollouts.fresh.sum(dim=1).max() <= 9 and (rollouts.logprobs[~rollouts.mask] == 0).all()
+        ends = torch.isin(rollouts.tokens, torch.tensor(sampler.ends)) & rollouts.mask
+        assert (ends.sum(dim=1) == rollouts.finished).all()
+        for before, after in zip(begun, [of_prompts(rollouts, [n]) for n in range(4)], strict=False):
+            width = before.tokens.shape[1]
+            assert (after.tokens[:, :width][before.mask] == before.tokens[before.mask]).all()
+            assert (after.mask[before.finished].sum(dim=1) == before.mask[before.finished].sum(dim=1)).all()
+        begun = [kept(of_prompts(rollouts, [n])) for n in range(len(prompts))]
+    assert done(rollouts, 40).tolist()[:2] == [True, True] and rollouts.mask.sum(dim=1).max() == 40
+
+
+def test_a_run_goes_on_with_what_is_not_done(tmp_path):
+    words = ["rollout.max_tokens_per_step=20", "objective.importance_cap=2", "watch.on_collapse=warn"]
+    found = rows(trained(tmp_path, *SHORT, "rollout=vllm", *words, *MOVING))
+    assert max(row["sampler/stale"] for row in found) > 0 and found[0]["sampler/stale"] == 0
+    assert all(row["sampler/logprob_gap_max"] < 1e-3 for row in found), "of what a step has drawn itself"
 
 
 def test_tokens_come_as_often_as_they_should(sampler, policy):

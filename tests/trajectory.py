@@ -67,6 +67,7 @@ def rollouts() -> Rollouts:
         logprobs=torch.zeros(batch, LIMIT),
         finished=torch.ones(batch, dtype=torch.bool),
         group=torch.arange(PROMPTS).repeat_interleave(SAMPLES),
+        stale=torch.zeros(batch, dtype=torch.long),
     )
 
 

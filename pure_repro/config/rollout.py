@@ -16,6 +16,7 @@ class Sampled(Strict):
     top_p: Annotated[float, Field(gt=0, le=1)]
     max_prompt_tokens: Count | None  # longer problems are left out
     max_new_tokens: Count
+    max_tokens_per_step: Count | None  # a response that is longer goes on in the next step
 
 
 class HfRollout(Sampled):

@@ -252,6 +252,17 @@ def penalties_act(config: Choices) -> str | None:
     return None
 
 
+def old_tokens_are_weighed(config: Choices) -> str | None:
+    """A token that earlier weights have drawn counts by how likely it is under those that learn from it."""
+    objective, cap = config.objective, config.rollout.max_tokens_per_step
+    if cap is None or not isinstance(objective, PolicyGradient) or objective.importance_cap is not None:
+        return None
+    return (
+        f"rollout.max_tokens_per_step={cap} lets responses go on under other weights than began them, and "
+        "objective.importance_cap=null takes all their tokens for the policy's own: take objective.importance_cap=2"
+    )
+
+
 def judge_pays_achievements(config: Choices) -> str | None:
     """Achievements are summed; who judges understands the words of the world."""
     judge, credit, name = config.reward.judge, config.credit.name, config.reward.name
@@ -356,6 +367,7 @@ RULES = (
     filter_can_be_met,
     steps_and_outcomes_can_agree,
     penalties_act,
+    old_tokens_are_weighed,
     judge_pays_achievements,
     pairs_can_be_made,
     positives_can_be_found,

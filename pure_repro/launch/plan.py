@@ -134,6 +134,8 @@ def _training(config: Config, values: dict[str, Any], start: dict[str, Any]) -> 
     for key in ("gpu_memory", "max_gap"):  # where a run fits, and when it stops
         values["rollout"].pop(key, None)
     values["reward"] = {key: value for key, value in values["reward"].items() if value is not None}  # who pays nothing
+    if config.rollout.max_tokens_per_step is None:  # no response is cut
+        del values["rollout"]["max_tokens_per_step"]
     if config.watch.on_alarm == "warn":  # an alarm that only warns changes nothing
         for key in ("alarms", "window", "on_alarm"):
             del values["watch"][key]

@@ -7,7 +7,7 @@ Problem order and sampling noise are functions of (seed, step), so weights, opti
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -35,7 +35,8 @@ class BrokenState(Exception):
 class Progress:
     """Where a run stands: updates done, and its best validated sampled accuracy with the step it had it at.
 
-    ``redraws`` counts the draws of problems beyond one a step, which a prompt filter asks for.
+    ``redraws`` counts the draws of problems beyond one a step, which a prompt filter asks for. ``unfinished`` are
+    problems whose responses go on in a later step, with the responses so far, as dictionaries of what they hold.
     """
 
     step: int = 0
@@ -43,6 +44,7 @@ class Progress:
     best: float = -1.0
     chosen_step: int = 0
     seconds: float = 0.0
+    unfinished: list[dict[str, dict[str, Any]]] = field(default_factory=list)
 
 
 def save_state(out: Path, state: dict[str, Any], progress: Progress) -> None:

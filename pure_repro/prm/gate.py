@@ -148,6 +148,7 @@ def as_rollouts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], response
         logprobs=torch.zeros(mask.shape),
         finished=torch.ones(len(prompts), dtype=torch.bool),
         group=torch.arange(len(prompts)),
+        stale=torch.zeros(len(prompts), dtype=torch.long),
     )
 
 

@@ -6,14 +6,16 @@ it was sampled in, and a resumed run samples what the unbroken run would have.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from pure_repro.rollout.join import join_rollouts
 from pure_repro.types import Problem, Rollouts
 
 ROWS_AT_ONCE = 512  # a larger key-value cache leaves the processor's own
@@ -22,12 +24,26 @@ DROP_BELOW = 0.9  # copying the cache pays once a tenth of its rows is finished
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """How responses are drawn. ``temperature == 0`` is greedy decoding."""
+    """How responses are drawn. ``temperature == 0`` is greedy decoding.
+
+    A response has at most ``max_new_tokens``, and gains at most ``at_once`` of them in one call (``None``: all).
+    """
 
     samples: int
     temperature: float
     top_p: float
     max_new_tokens: int
+    at_once: int | None = None
+
+    def room(self, length: int = 0) -> int:
+        """How many tokens a response of so many gains in one call.
+
+        >>> plan = SamplingPlan(samples=1, temperature=1.0, top_p=1.0, max_new_tokens=10, at_once=4)
+        >>> [plan.room(length) for length in (0, 4, 8, 10)]
+        [4, 4, 2, 0]
+        """
+        left = self.max_new_tokens - length
+        return left if self.at_once is None else min(left, self.at_once)
 
 
 def noise(seed: int, step: int, problem_id: str, samples: int, length: int) -> Float[np.ndarray, "sample token"]:
@@ -80,11 +96,18 @@ class HfSampler:
         self.model = policy
 
     def generate(
-        self, problems: Sequence[Problem], prompts: Sequence[str], plan: SamplingPlan, *, seed: int, step: int
+        self,
+        problems: Sequence[Problem],
+        prompts: Sequence[str],
+        plan: SamplingPlan,
+        *,
+        seed: int,
+        step: int,
+        begun: Sequence[Rollouts] = (),
     ) -> Rollouts:
         """``plan.samples`` responses to every prompt, samples of one prompt adjacent."""
         assert self.model is not None, "weights come first"
-        return generate(self.model, self.tokenizer, problems, prompts, plan, seed=seed, step=step)
+        return generate(self.model, self.tokenizer, problems, prompts, plan, seed=seed, step=step, begun=begun)
 
     def rest(self) -> None:
         """Let go of the copy."""
@@ -101,17 +124,36 @@ def generate(
     *,
     seed: int,
     step: int,
+    begun: Sequence[Rollouts] = (),
 ) -> Rollouts:
-    """``plan.samples`` responses to every prompt, samples of one prompt adjacent."""
-    encoded = tokenizer(list(prompts), padding=True, padding_side="left", return_tensors="pt")
-    prompt, prompt_mask = encoded["input_ids"], encoded["attention_mask"]
+    """``plan.samples`` responses to every prompt, samples of one prompt adjacent.
+
+    To the first of the problems they have been ``begun``, and go on.
+    """
     uniforms = torch.from_numpy(
         np.stack([noise(seed, step, p.id, plan.samples, plan.max_new_tokens) for p in problems])
     )
-    length = prompt.shape[1] + plan.max_new_tokens
+    old, new = uniforms[: len(begun)].flatten(0, 1), uniforms[len(begun) :]
+    parts = [go_on(model, tokenizer, join_rollouts(begun), old, plan)] if begun else []
+    if len(new):
+        parts.append(answered(model, tokenizer, prompts[len(begun) :], new, plan))
+    return join_rollouts(parts) if begun else parts[0]
+
+
+def answered(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    uniforms: Float[Tensor, "prompts sample token"],
+    plan: SamplingPlan,
+) -> Rollouts:
+    """Responses from their first token on."""
+    encoded = tokenizer(list(prompts), padding=True, padding_side="left", return_tensors="pt")
+    prompt, prompt_mask = encoded["input_ids"], encoded["attention_mask"]
+    length = prompt.shape[1] + plan.room()
     parts = [
-        decode(model, tokenizer, prompt[rows], prompt_mask[rows], uniforms[rows], plan)
-        for rows in torch.arange(len(problems)).split(max(rows_at_once(model, length) // plan.samples, 1))
+        decode(model, tokenizer, prompt[rows], prompt_mask[rows], uniforms[rows, :, : plan.room()], plan)
+        for rows in torch.arange(len(prompts)).split(max(rows_at_once(model, length) // plan.samples, 1))
     ]
     tokens, mask, logprobs = (torch.cat(part) for part in zip(*parts, strict=True))
     longest = int(mask.any(dim=0).sum())
@@ -123,8 +165,34 @@ def generate(
         mask=mask,
         logprobs=logprobs,
         finished=(torch.isin(tokens, ends_of(model)) & mask).any(dim=1),
-        group=torch.arange(len(problems)).repeat_interleave(plan.samples),
+        group=torch.arange(len(prompts)).repeat_interleave(plan.samples),
+        stale=torch.zeros(len(tokens), dtype=torch.long),
     )
+
+
+def go_on(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    begun: Rollouts,
+    uniforms: Float[Tensor, "batch token"],
+    plan: SamplingPlan,
+) -> Rollouts:
+    """The responses with what those gain that have no end yet; each is read again, with its prompt."""
+    lengths = begun.mask.sum(dim=1)
+    room = torch.tensor([plan.room(length) for length in lengths.tolist()]).masked_fill(begun.finished, 0)
+    width = max(begun.tokens.shape[1], int((lengths + room).max()))
+    tokens, mask, logprobs = (pad(x, (0, width - x.shape[1])) for x in (begun.tokens, begun.mask, begun.logprobs))
+    for length in lengths[room > 0].unique().tolist():
+        end = length + plan.room(length)
+        rows = ((room > 0) & (lengths == length)).nonzero().squeeze(1)
+        for some in rows.split(rows_at_once(model, begun.prompt.shape[1] + end)):
+            read = torch.cat([begun.prompt[some], begun.tokens[some, :length]], dim=1)
+            read_mask = torch.cat([begun.prompt_mask[some], begun.mask[some, :length]], dim=1)
+            drawn = decode(model, tokenizer, read, read_mask.long(), uniforms[some, None, length:end], plan)
+            for whole, part in zip((tokens, mask, logprobs), drawn, strict=True):
+                whole[some, length:end] = part
+    finished = (torch.isin(tokens, ends_of(model)) & mask).any(dim=1)
+    return replace(begun, tokens=tokens, mask=mask, logprobs=logprobs, finished=finished)
 
 
 def rows_at_once(model: PreTrainedModel, length: int) -> int:
@@ -165,13 +233,15 @@ def decode(
     uniforms: Float[Tensor, "prompts sample token"],
     plan: SamplingPlan,
 ) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"], Float[Tensor, "batch token"]]:
-    """Tokens, mask and log-probabilities of all samples of some prompts, ``plan.max_new_tokens`` wide.
+    """Tokens, mask and log-probabilities of all samples of some prompts, as wide as the noise is long.
 
     They are made where the model is and come back to main memory.
     """
+    samples = uniforms.shape[1]
     uniforms, prompt, prompt_mask = (x.to(model.device) for x in (uniforms.flatten(0, 1), prompt, prompt_mask))
-    batch, ends = len(uniforms), ends_of(model).to(model.device)
-    tokens = torch.full((batch, plan.max_new_tokens), tokenizer.pad_token_id, device=model.device)
+    batch, length = uniforms.shape
+    ends = ends_of(model).to(model.device)
+    tokens = torch.full((batch, length), tokenizer.pad_token_id, device=model.device)
     logprobs = torch.zeros(tokens.shape, device=model.device)
     mask = torch.zeros_like(tokens, dtype=torch.bool)
 
@@ -184,13 +254,13 @@ def decode(
         past_key_values=cache,
         logits_to_keep=1,
     )
-    cache.batch_repeat_interleave(plan.samples)  # every prompt is read once, for all its samples
+    cache.batch_repeat_interleave(samples)  # every prompt is read once, for all its samples
     logits, attention, position = (
-        x.repeat_interleave(plan.samples, dim=0) for x in (output.logits[:, -1], prompt_mask, position[:, -1:])
+        x.repeat_interleave(samples, dim=0) for x in (output.logits[:, -1], prompt_mask, position[:, -1:])
     )
     rows = torch.arange(batch, device=model.device)  # rows of the batch that are still in the cache
     running = torch.ones_like(rows, dtype=torch.bool)  # of those, the ones without EOS
-    for t in range(plan.max_new_tokens):
+    for t in range(length):
         chosen, chosen_logprobs = sample_tokens(logits.float(), uniforms[rows, t], plan.temperature, plan.top_p)
         live = rows[running]
         tokens[live, t] = chosen[running]
@@ -198,7 +268,7 @@ def decode(
         mask[live, t] = True
         running = running & ~torch.isin(chosen, ends)
         left = int(running.sum())
-        if left == 0 or t + 1 == plan.max_new_tokens:
+        if left == 0 or t + 1 == length:
             break
         if left < DROP_BELOW * len(rows):
             keep = running.nonzero().squeeze(1)
@@ -206,7 +276,7 @@ def decode(
             rows, running, chosen = rows[keep], running[keep], chosen[keep]
             attention, position = attention[keep], position[keep]
         position = position + 1
-        attention = torch.nn.functional.pad(attention, (0, 1), value=1)
+        attention = pad(attention, (0, 1), value=1)
         logits = model(
             input_ids=chosen[:, None], attention_mask=attention, position_ids=position, past_key_values=cache
         ).logits[:, -1]

@@ -18,8 +18,8 @@ def join_rollouts(parts: Sequence[Rollouts]) -> Rollouts:
 
     >>> def batch(prompt, tokens):
     ...     p, t = torch.tensor([prompt]), torch.tensor([tokens])
-    ...     done, group = torch.tensor([True]), torch.tensor([0])
-    ...     return Rollouts(p, p > 0, t, t > 0, torch.zeros(t.shape), done, group)
+    ...     done, group, stale = torch.tensor([True]), torch.tensor([0]), torch.tensor([0])
+    ...     return Rollouts(p, p > 0, t, t > 0, torch.zeros(t.shape), done, group, stale)
     >>> both = join_rollouts([batch([5, 6], [7]), batch([5], [8, 9])])
     >>> both.prompt.tolist(), both.tokens.tolist(), both.group.tolist()
     ([[5, 6], [0, 5]], [[7, 0], [8, 9]], [0, 1])

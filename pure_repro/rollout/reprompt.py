@@ -36,4 +36,5 @@ def given(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], responses:
         logprobs=torch.zeros(mask.shape),
         finished=torch.ones(len(responses), dtype=torch.bool),
         group=torch.arange(len(responses)),
+        stale=torch.zeros_like(lengths),
     )

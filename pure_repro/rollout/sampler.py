@@ -19,10 +19,18 @@ class Sampler(Protocol):
         """Take over the weights; raises ``StaleWeights`` unless they have arrived, all of them."""
 
     def generate(
-        self, problems: Sequence[Problem], prompts: Sequence[str], plan: SamplingPlan, *, seed: int, step: int
+        self,
+        problems: Sequence[Problem],
+        prompts: Sequence[str],
+        plan: SamplingPlan,
+        *,
+        seed: int,
+        step: int,
+        begun: Sequence[Rollouts] = (),
     ) -> Rollouts:
         """``plan.samples`` responses to every prompt, samples of one prompt adjacent.
 
+        ``begun`` are the responses so far to the first of the problems: those that are not done go on.
         What is drawn depends on (seed, step, problem, sample) and the weights, not on the company.
         """
 

@@ -31,14 +31,34 @@ SETTINGS = {
 }
 
 
-def seed_of(seed: int, step: int, problem_id: str, sample: int) -> int:
-    """What one response is drawn with: 63 bits of the hash of (run seed, step, problem, sample).
+def seed_of(seed: int, step: int, problem_id: str, sample: int, length: int) -> int:
+    """What a response of so many tokens goes on with: 63 bits of the hash of (run seed, step, problem, sample, length).
 
-    >>> seed_of(0, 7, "a", 0) == seed_of(0, 7, "a", 0), seed_of(0, 7, "a", 0) == seed_of(0, 7, "a", 1)
+    >>> seed_of(0, 7, "a", 0, 0) == seed_of(0, 7, "a", 0, 0), seed_of(0, 7, "a", 0, 0) == seed_of(0, 7, "a", 0, 9)
     (True, False)
     """
-    digest = hashlib.sha256(f"{seed}/{step}/{problem_id}/{sample}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{step}/{problem_id}/{sample}/{length}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass
+class Growing:
+    """A response as it grows."""
+
+    tokens: list[int]
+    logprobs: list[float]
+    finished: bool
+    stale: int
+
+
+def so_far(rollouts: Rollouts) -> list[Growing]:
+    """The responses as rows without padding."""
+    columns = zip(rollouts.tokens, rollouts.logprobs, rollouts.mask, strict=True)
+    ends = zip(rollouts.finished.tolist(), rollouts.stale.tolist(), strict=True)
+    return [
+        Growing(tokens[mask].tolist(), logprobs[mask].tolist(), *end)
+        for (tokens, logprobs, mask), end in zip(columns, ends, strict=True)
+    ]
 
 
 @dataclass
@@ -119,46 +139,61 @@ class VllmSampler:
         self.model.load_weights((name, weight.detach()) for name, weight in merged_parameters(policy))
 
     def generate(
-        self, problems: Sequence[Problem], prompts: Sequence[str], plan: SamplingPlan, *, seed: int, step: int
+        self,
+        problems: Sequence[Problem],
+        prompts: Sequence[str],
+        plan: SamplingPlan,
+        *,
+        seed: int,
+        step: int,
+        begun: Sequence[Rollouts] = (),
     ) -> Rollouts:
         """``plan.samples`` responses to every prompt, samples of one prompt adjacent."""
         from vllm import SamplingParams, TokensPrompt
 
         encoded = self.tokenizer(list(prompts), padding=True, padding_side="left", return_tensors="pt")
         prompt, prompt_mask = encoded["input_ids"], encoded["attention_mask"].bool()
-        asked = [
-            TokensPrompt(prompt_token_ids=row[mask].tolist()) for row, mask in zip(prompt, prompt_mask, strict=True)
-        ]
-        how = [
-            SamplingParams(
-                temperature=plan.temperature,
-                top_p=plan.top_p,
-                max_tokens=plan.max_new_tokens,
-                seed=seed_of(seed, step, problem.id, sample),
-                stop_token_ids=self.ends,
-                ignore_eos=True,  # the engine has no tokenizer to know it from
-                logprobs=0,
-                detokenize=False,
+        read = [row[mask].tolist() for row, mask in zip(prompt, prompt_mask, strict=True)]
+        rows = [row for rollouts in begun for row in so_far(rollouts)]
+        rows += [Growing([], [], finished=False, stale=0) for _ in range(plan.samples * (len(problems) - len(begun)))]
+        asked, how, going = [], [], []
+        for number, row in enumerate(rows):
+            length, room = len(row.tokens), plan.room(len(row.tokens))
+            if row.finished or not room:
+                continue
+            problem, sample = divmod(number, plan.samples)
+            going.append(row)
+            asked.append(TokensPrompt(prompt_token_ids=read[problem] + row.tokens))
+            how.append(
+                SamplingParams(
+                    temperature=plan.temperature,
+                    top_p=plan.top_p,
+                    max_tokens=room,
+                    seed=seed_of(seed, step, problems[problem].id, sample, length),
+                    stop_token_ids=self.ends,
+                    ignore_eos=True,  # the engine has no tokenizer to know it from
+                    logprobs=0,
+                    detokenize=False,
+                )
             )
-            for problem in problems
-            for sample in range(plan.samples)
-        ]
-        made = self.engine.generate([one for one in asked for _ in range(plan.samples)], how, use_tqdm=False)
-        outputs = [one.outputs[0] for one in made]
-        rows = [torch.tensor(one.token_ids) for one in outputs]
-        drawn = [
-            torch.tensor([known[token].logprob for token, known in zip(one.token_ids, one.logprobs, strict=True)])
-            for one in outputs
-        ]
-        mask = pad_sequence([torch.ones(len(row), dtype=torch.bool) for row in rows], batch_first=True)
+        for row, made in zip(going, self.engine.generate(asked, how, use_tqdm=False), strict=True):
+            [output] = made.outputs
+            row.tokens.extend(output.token_ids)
+            row.logprobs.extend(
+                known[token].logprob for token, known in zip(output.token_ids, output.logprobs, strict=True)
+            )
+            row.finished = output.finish_reason == "stop"
+        lengths = torch.tensor([len(row.tokens) for row in rows])
+        tokens = [torch.tensor(row.tokens) for row in rows]
         return Rollouts(
             prompt=prompt.repeat_interleave(plan.samples, dim=0),
             prompt_mask=prompt_mask.repeat_interleave(plan.samples, dim=0),
-            tokens=pad_sequence(rows, batch_first=True, padding_value=self.tokenizer.pad_token_id),
-            mask=mask,
-            logprobs=pad_sequence(drawn, batch_first=True),
-            finished=torch.tensor([one.finish_reason == "stop" for one in outputs]),
+            tokens=pad_sequence(tokens, batch_first=True, padding_value=self.tokenizer.pad_token_id),
+            mask=torch.arange(int(lengths.max())) < lengths[:, None],
+            logprobs=pad_sequence([torch.tensor(row.logprobs) for row in rows], batch_first=True),
+            finished=torch.tensor([row.finished for row in rows]),
             group=torch.arange(len(problems)).repeat_interleave(plan.samples),
+            stale=torch.tensor([row.stale for row in rows]),
         )
 
     def rest(self) -> None:

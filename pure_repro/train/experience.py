@@ -13,6 +13,7 @@ from pure_repro.models.context import Context
 from pure_repro.models.finite import require_finite
 from pure_repro.reward.source import RewardSource
 from pure_repro.rollout.join import joined_batches
+from pure_repro.rollout.unfinished import renumbered
 from pure_repro.train.explanations import Explainer
 from pure_repro.train.responder import Responder
 from pure_repro.types import Batch, Problem
@@ -88,9 +89,8 @@ def fill_batch(draws: Sequence[Batch], config: Config) -> Batch:
     passed = [one for draw in draws for one in passes(draw, config.filter)]
     numbers = sorted(range(len(passed)), key=lambda i: not passed[i])[: config.train.prompts_per_step]
     batch = joined_batches(draws)
-    rows = [(batch.rollouts.group == number).nonzero().squeeze(1) for number in numbers]
-    some = batch.rows(torch.cat(rows))
-    group = torch.arange(len(numbers)).repeat_interleave(torch.tensor([len(own) for own in rows]))
+    rows, group = renumbered(batch.rollouts.group, numbers)
+    some = batch.rows(rows)
     return replace(
         some,
         problems=[batch.problems[number] for number in numbers],

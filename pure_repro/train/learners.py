@@ -94,7 +94,7 @@ class PreferenceLearner:
         right, wrong = preference_pairs(candidates.right, groups, self.objective.pairs_per_prompt)
         logprobs = self.likelihoods.of_policy(batch.rollouts, config.rollout.temperature)
         metrics = {"pairs/count": float(len(right))}
-        metrics |= sampler_gap(logprobs, batch.rollouts.logprobs, batch.rollouts.mask)
+        metrics |= sampler_gap(logprobs, batch.rollouts.logprobs, batch.rollouts.fresh)
         if len(right) == 0:
             return metrics
         sides = self.side(candidates, right), self.side(candidates, wrong)

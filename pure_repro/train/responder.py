@@ -16,6 +16,7 @@ from pure_repro.rollout.join import join_rollouts
 from pure_repro.rollout.sampler import Sampler
 from pure_repro.rollout.steps import StepReader
 from pure_repro.rollout.text import texts
+from pure_repro.rollout.unfinished import done, kept, of_prompts
 from pure_repro.types import Batch, Problem, Rollouts
 
 
@@ -30,14 +31,15 @@ class Responder:
     answers: dict[str, str]  # of all training problems, for the log alone: a hidden answer is never rewarded
 
     def sample(self, problems: Sequence[Problem]) -> Batch:
-        """Training responses: their steps, their texts, and how each is graded."""
-        context, rollout = self.context, self.context.config.rollout
-        samples = context.config.train.samples_per_prompt
-        plan = SamplingPlan(samples, rollout.temperature, rollout.top_p, rollout.max_new_tokens)
+        """Training responses: their steps, their texts, and how each is graded.
+
+        With ``rollout.max_tokens_per_step`` they are those that are done, some of them to problems of earlier steps.
+        """
+        context = self.context
         with context.clock.phase("sync"):
             self.push()
         with context.clock.phase("sample"):
-            rollouts = self.generate(problems, plan, context.progress.step)
+            problems, rollouts = self.finished(problems)
             self.sampler.rest()
         with context.clock.phase("text"):
             responses = texts(context.tokenizer, rollouts)
@@ -46,6 +48,31 @@ class Responder:
             answers = [self.answers[problems[number].id] for number in rollouts.group.tolist()]
             verdicts = self.graded(responses, answers)
         return Batch(problems, rollouts, steps, responses, verdicts, torch.ones(len(responses), dtype=torch.bool))
+
+    def finished(self, problems: Sequence[Problem]) -> tuple[Sequence[Problem], Rollouts]:
+        """The oldest problems whose responses are done, as many as a step takes; the others wait, or go on."""
+        config, progress, rollout = self.context.config, self.context.progress, self.context.config.rollout
+        plan = SamplingPlan(
+            config.train.samples_per_prompt,
+            rollout.temperature,
+            rollout.top_p,
+            rollout.max_new_tokens,
+            rollout.max_tokens_per_step,
+        )
+        if rollout.max_tokens_per_step is None:
+            return problems, self.generate(problems, plan, progress.step)
+        problems = [*(Problem(**one["problem"]) for one in progress.unfinished), *problems]
+        begun = [Rollouts(**one["rollouts"]) for one in progress.unfinished]
+        numbers = list[int]()
+        while not numbers:  # with few tokens a step, until something is done
+            rollouts = self.generate(problems, plan, progress.step, begun)
+            begun = [of_prompts(rollouts, [number]) for number in range(len(problems))]
+            numbers = done(rollouts, plan.max_new_tokens).nonzero().squeeze(1).tolist()[: config.train.prompts_per_step]
+        waiting = [number for number in range(len(problems)) if number not in numbers]
+        progress.unfinished = [
+            {"problem": vars(problems[number]), "rollouts": vars(kept(begun[number]))} for number in waiting
+        ]
+        return [problems[number] for number in numbers], of_prompts(rollouts, numbers)
 
     def push(self) -> None:
         """Give the sampler the policy as it is, in the arithmetic of ``rollout``."""
@@ -58,8 +85,10 @@ class Responder:
         self.sampler.rest()
         return rollouts
 
-    def generate(self, problems: Sequence[Problem], plan: SamplingPlan, step: int) -> Rollouts:
-        """Responses of the weights that the sampler holds.
+    def generate(
+        self, problems: Sequence[Problem], plan: SamplingPlan, step: int, begun: Sequence[Rollouts] = ()
+    ) -> Rollouts:
+        """Responses of the weights that the sampler holds; those to the first problems have been ``begun``.
 
         So groups stay whole, and noise belongs to the problem: the responses do not depend on who samples them.
         """
@@ -67,7 +96,8 @@ class Responder:
 
         def own(share: slice) -> Rollouts:
             some = problems[share]
-            return self.sampler.generate(some, prompts_of(config, some), plan, seed=config.seed, step=step)
+            prompts = prompts_of(config, some)
+            return self.sampler.generate(some, prompts, plan, seed=config.seed, step=step, begun=begun[share])
 
         return join_rollouts(self.context.ranks.parts(own, len(problems)))
 

@@ -32,11 +32,15 @@ def sampler_gap(
 ) -> dict[str, float]:
     """``|log π − log μ|`` of the sampled tokens, on average and at most; π is the trainer's and μ the sampler's.
 
+    ``mask`` is of the tokens that π drew itself: of those of an earlier step the gap says what has been learned since.
+
     >>> import torch
     >>> mask = torch.tensor([[True, True, False]])
     >>> sampler_gap(torch.tensor([[-1.5, -2.0, -9.0]]), torch.tensor([[-1.0, -2.0, 0.0]]), mask)
     {'sampler/logprob_gap_mean': 0.25, 'sampler/logprob_gap_max': 0.5}
     """
+    if not mask.any():
+        return {"sampler/logprob_gap_mean": 0.0, "sampler/logprob_gap_max": 0.0}
     gap = (logprobs - sampled).abs()[mask]
     return {"sampler/logprob_gap_mean": gap.mean().item(), "sampler/logprob_gap_max": gap.max().item()}
 
@@ -62,7 +66,7 @@ def update(
     ``heated_logprobs`` when the sampler's temperature is not the objective's: the policy's at the sampler's, to hold
     against what the sampler says (``sampler/logprob_gap_mean`` and ``_max``, ``|log π − log μ|`` a token).
     """
-    policy, widest = objective_loss(objective.loss), [0.0]
+    policy, widest, drawn = objective_loss(objective.loss), [0.0], rollouts.fresh
 
     def loss_of(members: Tensor, local: Tensor) -> tuple[Tensor, dict[str, float]]:
         """What some rows add to the loss of their optimizer step."""
@@ -72,6 +76,7 @@ def update(
         logprobs = logprobs.masked_fill(~mask[local, :width], 0)  # of padding nothing is known, and nothing follows
         weights = token_weights(objective.aggregation, mask, max_tokens=max_tokens)[local, :width]
         counted = (mask / mask.sum())[local, :width]
+        fresh = (drawn[members] / drawn[members].sum().clamp(min=1))[local, :width]
         old = logprobs.detach() if old_logprobs is None else old_logprobs[rows, :width]
         losses = policy(logprobs, old, advantages[rows, :width], clip=objective.clip, clip_high=objective.clip_high)
         sampled = rollouts.logprobs[rows, :width]
@@ -86,9 +91,10 @@ def update(
             losses = logprobs * 0  # not ``losses * 0``: of a ratio that is infinite that is no number
         outside = (ratio < 1 - objective.clip) | (ratio > 1 + objective.clip_high)
         gap = ((old if heated_logprobs is None else heated_logprobs[rows, :width]) - sampled).abs()
-        widest.append(gap[counted > 0].max().item())
-        numbers = {"entropy": entropies.detach(), "clipped": outside, "ratio": ratio, "gap": gap}
-        return (weights * losses).sum(), {name: (counted * value).sum().item() for name, value in numbers.items()}
+        widest.append(gap.masked_fill(fresh == 0, 0).max().item())
+        numbers = {"entropy": entropies.detach(), "clipped": outside, "ratio": ratio}
+        logged = {name: (counted * value).sum().item() for name, value in numbers.items()}
+        return (weights * losses).sum(), {**logged, "gap": (fresh * gap).sum().item()}
 
     metrics = one_pass(engine, [Term("policy", total_lengths(rollouts, train.packing), loss_of), *beside], train)
     gaps = {"mean": metrics.pop("policy/gap"), "max": max(engine.ranks.gather(max(widest)))}
