@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from pure_repro.config import STAGES, Config, ConfigError, Track
 from pure_repro.config.cells import experiment_name, read_cells
 from pure_repro.launch import EXPERIMENTS
 from pure_repro.launch.compose import composed
-from pure_repro.launch.estimate import PACE_KNOWN, PACE_UNKNOWN, PEAK_GIGABYTES, minutes, pace_of
+from pure_repro.launch.estimate import PEAK_GIGABYTES, Speeds, minutes, speeds_here
 from pure_repro.launch.plan import StageRun, plan
 from pure_repro.launch.watchdog import PARENT
 from pure_repro.track.follow import follow, open_parent, send_parent, send_run, settle
@@ -132,8 +133,9 @@ def main() -> int:
         print(f"pure-repro: {error}", file=sys.stderr)
         return 2
     track = table_track(request, cells[0][3].store, cells[0][3].track)
-    jobs = missing_jobs(cells, request.jobs)
-    print(announcement(request, cells, jobs))
+    speeds, known = speeds_here((config, run) for *_, config in cells for run in plan(config).values())
+    jobs = missing_jobs(cells, request.jobs, speeds)
+    print(announcement(request, cells, jobs, known))
     try:
         failed = run_jobs(jobs, request.jobs, track)
     except KeyboardInterrupt:
@@ -150,15 +152,27 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def announcement(request: ExperimentRequest, cells: list[Planned], jobs: list[StageJob]) -> str:
-    """What will run, how long that takes at the pace of what was made here before, and how much memory."""
-    total = sum(job.minutes for job in jobs) / request.jobs
-    pace = pace_of((config, run) for _, _, _, config in cells for run in plan(config).values())
-    known = PACE_KNOWN if pace else f"{PACE_UNKNOWN}; the bar tells of this one"
+def announcement(request: ExperimentRequest, cells: list[Planned], jobs: list[StageJob], known: str) -> str:
+    """What will run, how long that takes, by what that is ``known``, and how much memory."""
     return (
-        f"{request.name}: {len(cells)} cells, {len(jobs)} processes to run, about {total * (pace or 1.0):.0f} minutes "
-        f"({known}) and {PEAK_GIGABYTES * request.jobs:.0f} GB of memory with {request.jobs} side by side"
+        f"{request.name}: {len(cells)} cells, {len(jobs)} processes to run, about {wall(jobs, request.jobs):.0f} "
+        f"minutes ({known}) and {PEAK_GIGABYTES * request.jobs:.0f} GB of memory with {request.jobs} side by side"
     )
+
+
+def wall(jobs: Iterable[StageJob], side_by_side: int) -> float:
+    """Minutes until the last job has ended, if each begins when there is a place and its inputs are made."""
+    now, waiting, running = 0.0, list(jobs), list[tuple[float, StageJob]]()
+    while waiting or running:
+        pending = folders([*waiting, *(job for _, job in running)])
+        ready = [job for job in waiting if not job.inputs & pending]
+        if ready and len(running) < side_by_side:
+            waiting.remove(ready[0])
+            running.append((now + ready[0].minutes / (ready[0].threads or 1), ready[0]))
+        else:
+            now, ended = min(running, key=itemgetter(0))
+            running.remove((now, ended))
+    return now
 
 
 def table_track(request: ExperimentRequest, store: Path, track: Track) -> Track:
@@ -173,7 +187,7 @@ def cell_words(row: Mapping[str, Any], seed: int, request: ExperimentRequest) ->
     return (*row["overrides"], f"seed={seed}", *request.overrides)
 
 
-def missing_jobs(cells: list[Planned], side_by_side: int) -> list[StageJob]:
+def missing_jobs(cells: list[Planned], side_by_side: int, speeds: Speeds) -> list[StageJob]:
     """Every stage of every cell that is not finished, once, in an order in which inputs come first.
 
     A base and a reward model are shared by cells and made by a process of their own; a cell trains and scores in one.
@@ -189,7 +203,7 @@ def missing_jobs(cells: list[Planned], side_by_side: int) -> list[StageJob]:
             if runs and runs[-1].folder not in jobs:
                 label = f"{names[0]}, seed {seed}" if len(names) == 1 else f"{row}, seed {seed}"
                 own = (f"stages=[{','.join(names)}]", "track=none")  # this process tracks what the others make
-                estimate = sum(minutes(config, run.stage) for run in runs)
+                estimate = sum(minutes(config, run.stage, speeds) for run in runs)
                 threads = side_by_side if names == ["base"] and one_base else None
                 jobs[runs[-1].folder] = StageJob(runs, (*words, *own), label, estimate, threads)
     return list(jobs.values())

@@ -1,6 +1,7 @@
 """A grid of one's own, outside the checkout: a row whose reward model fails its gate leaves the others their table."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -10,9 +11,10 @@ from project import SMOKE
 
 from pure_repro.config import ConfigError
 from pure_repro.launch.compose import composed
+from pure_repro.launch.estimate import REFERENCE
 from pure_repro.launch.plan import plan
 from pure_repro.report import read_experiment
-from pure_repro.reproduce import Planned, experiment_request, fill, missing_jobs
+from pure_repro.reproduce import Planned, experiment_request, fill, missing_jobs, wall
 
 GRID = {
     "verifiable": {"label": "by outcome", "overrides": ["reward=verifiable"]},
@@ -62,7 +64,7 @@ def finish(*folders: Path) -> None:
 
 def test_what_failed_first_is_the_reason_of_all_behind_it(tmp_path: Path):
     cells = cells_of(tmp_path, 2)
-    jobs = missing_jobs(cells, 2)
+    jobs = missing_jobs(cells, 2, REFERENCE)
     base, *_ = [job for job in jobs if job.label == "base, seed 2"]
     behind = [job for job in jobs if "seed 2" in job.label and job is not base]
     base.log.parent.mkdir(parents=True)
@@ -78,10 +80,19 @@ def test_what_failed_first_is_the_reason_of_all_behind_it(tmp_path: Path):
 
 def test_a_base_has_all_cores_where_everything_waits_for_it(tmp_path: Path):
     def threads(seeds: int) -> dict[str, int | None]:
-        return {job.label: job.threads for job in missing_jobs(cells_of(tmp_path, seeds), 2)}
+        return {job.label: job.threads for job in missing_jobs(cells_of(tmp_path, seeds), 2, REFERENCE)}
 
     assert threads(1) == {"base, seed 1": 2, "prm, seed 1": None, "verifiable, seed 1": None, "process, seed 1": None}
     assert set(threads(2).values()) == {None}
+
+
+def test_the_wall_time_is_that_of_the_places_and_the_inputs(tmp_path: Path):
+    jobs = missing_jobs(cells_of(tmp_path, 1), 2, REFERENCE)
+    took = {"base, seed 1": 8.0, "prm, seed 1": 6.0, "verifiable, seed 1": 4.0, "process, seed 1": 3.0}
+    jobs = [replace(job, minutes=took[job.label]) for job in jobs]
+    assert wall(jobs, 2) == 8 / 2 + 6 + 3, "verifiable beside prm, and process after it"
+    assert wall([replace(job, threads=None) for job in jobs], 1) == 21
+    assert wall(jobs[:1], 2) == 4 and wall([], 2) == 0
 
 
 def test_a_grid_is_named_by_its_file(grid: Path, tmp_path: Path):

@@ -9,7 +9,7 @@ from project import SMOKE
 
 from pure_repro.config import ConfigError
 from pure_repro.launch.compose import composed
-from pure_repro.launch.estimate import minutes
+from pure_repro.launch.estimate import REFERENCE, measured, minutes
 from pure_repro.launch.figure import figure
 from pure_repro.launch.jobs import require_accepted
 from pure_repro.launch.plan import plan
@@ -88,12 +88,24 @@ def test_the_time_of_a_run_is_told_at_the_pace_of_its_finished_stages(tmp_path, 
     announce(config, stages, None)
     reference = float(capsys.readouterr().out.splitlines()[2].split()[1])
     stages["base"].folder.mkdir(parents=True)
-    seconds = 10 * 60 * minutes(config, "base")  # of a machine ten times slower
+    seconds = 10 * 60 * minutes(config, "base", REFERENCE)  # of a machine ten times slower
     (stages["base"].folder / "manifest.json").write_text(json.dumps({"outputs": {}, "seconds": seconds}))
     announce(config, plan(config), None)
     out = capsys.readouterr().out.splitlines()
-    assert float(out[2].split()[1]) == pytest.approx(10 * minutes(config, "train"), abs=0.05) and reference < 1
+    assert (
+        float(out[2].split()[1]) == pytest.approx(10 * minutes(config, "train", REFERENCE), abs=0.05) and reference < 1
+    )
     assert out[-1].endswith("(at the pace of what is finished).")
+
+
+@pytest.mark.slow
+def test_the_time_of_a_run_is_told_by_a_measurement_where_nothing_is_finished(tmp_path, capsys):
+    config = composed(["reward=verifiable", f"store={tmp_path}"])
+    announce(config, plan(config), None)
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("About ") and told.endswith("(by some seconds of such work on this machine).")
+    speeds = measured()
+    assert 0 < speeds.fitted < speeds.scored and speeds.sampled > 0 and speeds.start > 0
 
 
 def test_refused_combinations_are_listed(entry, store):

@@ -3,7 +3,7 @@
 import json
 
 from pure_repro.config import Config
-from pure_repro.launch.estimate import PACE_KNOWN, PACE_UNKNOWN, PEAK_GIGABYTES, minutes, pace_of
+from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes, speeds_here
 from pure_repro.launch.plan import StageRun
 from pure_repro.launch.preflight import Preflight, preflight_text
 
@@ -11,17 +11,14 @@ from pure_repro.launch.preflight import Preflight, preflight_text
 def announce(config: Config, stages: dict[str, StageRun], fit: Preflight | None) -> None:
     """Print the plan: a line a stage, then the time of a model that is made here, or what another needs."""
     total = 0.0
-    pace = None if fit is not None else pace_of((config, stage) for stage in stages.values())
+    known = None if fit is not None else speeds_here((config, stage) for stage in stages.values())
     for name, stage in stages.items():
-        estimate = 0.0 if stage.finished or fit is not None else minutes(config, name) * (pace or 1.0)
+        estimate = 0.0 if stage.finished or known is None else minutes(config, name, known[0])
         total += estimate
         when = "reused" if stage.finished else "" if fit is not None else f"{estimate:5.1f} min"
         print(f"  {name:<6} {when:<9} {stage.folder}")
-    if total:
-        print(
-            f"About {total:.1f} minutes on one core and {PEAK_GIGABYTES:.1f} GB of memory "
-            f"({PACE_KNOWN if pace else PACE_UNKNOWN})."
-        )
+    if total and known:
+        print(f"About {total:.1f} minutes on one core and {PEAK_GIGABYTES:.1f} GB of memory ({known[1]}).")
     if fit is not None and not all(stage.finished for stage in stages.values()):
         print(preflight_text(fit))
 

@@ -2,11 +2,11 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pure_repro.config import Config, Embedded, ErrorRates, Tiny
 from pure_repro.data.demonstrations import demonstrate
@@ -25,13 +25,7 @@ def fit_base(config: Config, out: Path) -> None:
     for key, prompt in prompts_learned(config.model, config.data).items():
         require_known_words(tokenizer, key, prompt)
     model = new_policy(config.model, tokenizer, config.seed)
-    model.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast as the fused one's
-
-    def loss(batch: Minibatch) -> Tensor:
-        output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"])
-        return output.loss
-
-    pad = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORE}
+    pad, loss = demonstrated(model, tokenizer)
     plan, data = config.model, config.data
     drawn = draw_problems(
         "base", plan.clean_demonstrations + plan.demonstrations, data.difficulty, data.modulus, config.seed
@@ -48,6 +42,19 @@ def fit_base(config: Config, out: Path) -> None:
     model.save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
     (out / "losses.json").write_text(json.dumps([round(x, 5) for x in losses]))
+
+
+def demonstrated(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> tuple[dict[str, int], Callable[[Minibatch], Tensor]]:
+    """What fills a batch of demonstrations up, and the loss of one."""
+    model.set_attn_implementation("eager")  # on CPU its backward pass is twice as fast as the fused one's
+
+    def loss(batch: Minibatch) -> Tensor:
+        output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"])
+        return output.loss
+
+    return {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORE}, loss
 
 
 def faultless(errors: ErrorRates) -> ErrorRates:
