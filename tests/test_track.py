@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
+from project import ROOT
 from stage_folders import SETS, lines, scored, write_cells
 
 from pure_repro.config import Track
 from pure_repro.report import Cell
 from pure_repro.track.mlflow import connect, parent_id
 from pure_repro.track.outbox import Child, Parent
+from pure_repro.track.pages import where_tracked
 from pure_repro.track.parents import sync_parent
 from pure_repro.track.runs import sync as sync_run
 
@@ -228,3 +230,13 @@ def test_two_processes_find_no_store_and_log_at_once(tmp_path: Path, track: Trac
     assert len(runs) == 2
     for run in runs:
         assert [step for step, _ in history(here, run.info.run_id, "loss")] == list(range(1, 61))
+
+
+def test_the_pages_are_opened_by_make_in_a_checkout_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    assert where_tracked([]) == "Curves and rollouts, once the tracker has them: make ui"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Makefile").touch()  # somebody else's
+    assert where_tracked(["#/x"]) == (
+        "Curves and rollouts: python -m pure_repro.track ui, then http://127.0.0.1:5000/#/x"
+    )

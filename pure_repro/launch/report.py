@@ -6,6 +6,7 @@ from pure_repro.config import Config
 from pure_repro.launch.estimate import PEAK_GIGABYTES, minutes, speeds_here
 from pure_repro.launch.plan import StageRun
 from pure_repro.launch.preflight import Preflight, preflight_text
+from pure_repro.track.pages import opened_by
 
 
 def announce(config: Config, stages: dict[str, StageRun], fit: Preflight | None) -> None:
@@ -34,4 +35,4 @@ def print_results(config: Config, stages: dict[str, StageRun]) -> None:
             )
             print(f"  {row['checkpoint']:<6} {row['set']:<14} {said}")
     last = list(stages.values())[-1]
-    print(f"Results: {last.folder}" + ("" if config.track.name == "none" else "    Open the tracker: make ui"))
+    print(f"Results: {last.folder}" + ("" if config.track.name == "none" else f"    Open the tracker: {opened_by()}"))

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote
 
+from pure_repro.launch import CONF
 from pure_repro.track.mlflow import TRAINING_VIEW
 
 
@@ -31,13 +33,14 @@ def chart_page(experiment: str, run_ids: Sequence[str], metric: str) -> str:
 
 
 def where_tracked(pages: Sequence[str]) -> str:
-    """What a command says at its end of the pages that it has sent; none where the tracker takes its time.
+    """What a command says at its end of the pages that it has sent; none where the tracker takes its time."""
+    links = [f"Curves and rollouts: {opened_by()}, then http://127.0.0.1:5000/{page}" for page in pages]
+    return "\n".join(links) or f"Curves and rollouts, once the tracker has them: {opened_by()}"
 
-    >>> where_tracked([])
-    'Curves and rollouts, once the tracker has them: make ui'
-    """
-    links = [f"Curves and rollouts: make ui, then http://127.0.0.1:5000/{page}" for page in pages]
-    return "\n".join(links) or "Curves and rollouts, once the tracker has them: make ui"
+
+def opened_by() -> str:
+    """The command that opens the pages from this folder: the Makefile is at the top of a checkout alone."""
+    return "make ui" if Path("conf").resolve() == CONF else "python -m pure_repro.track ui"
 
 
 def first_section(text: str) -> str:

@@ -31,3 +31,6 @@ def test_the_smoke_recipe_runs_from_a_wheel(tmp_path: Path):
     assert "credit: clip, clip_delta" in run("pure_repro", "--help")
     said = run("pure_repro", *SMOKE)
     assert "last   average" in said and "Results: store/score/" in said
+    assert said.splitlines()[-1].endswith("Open the tracker: python -m pure_repro.track ui"), (
+        "there is no Makefile here"
+    )
