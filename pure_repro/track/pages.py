@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from pure_repro.launch import CONF
 from pure_repro.track.mlflow import TRAINING_VIEW
 
 
@@ -40,7 +39,7 @@ def where_tracked(pages: Sequence[str]) -> str:
 
 def opened_by() -> str:
     """The command that opens the pages from this folder: the Makefile is at the top of a checkout alone."""
-    return "make ui" if Path("conf").resolve() == CONF else "python -m pure_repro.track ui"
+    return "make ui" if Path("pure_repro").resolve() == Path(__file__).parents[1] else "python -m pure_repro.track ui"
 
 
 def first_section(text: str) -> str:
