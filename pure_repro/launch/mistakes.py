@@ -104,6 +104,8 @@ def require_one_choice_each(overrides: Sequence[str]) -> None:
     pure_repro.config.base.ConfigError: credit={gamma:1} are keys: name a choice, and write its keys as credit.gamma=1
     """
     for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.is_sweep_override():  # of one run, which has one value: Hydra says so
+            continue
         group, value, shown = override.key_or_group, override.value(), override.get_value_element_as_str()
         if override.is_delete() or not (CONF / group).is_dir():
             continue
@@ -116,11 +118,22 @@ def require_one_choice_each(overrides: Sequence[str]) -> None:
             raise ConfigError(f"{group}={shown} is no choice: name one, or leave the word out")
 
 
+def printable(text: str) -> str:
+    r"""The text with its line breaks, and what else cannot be printed, as one would type them.
+
+    >>> printable("credit=\n is no choice")
+    'credit=\\n is no choice'
+    """
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def one_sentence(error: Exception, overrides: Sequence[str], loader: ConfigLoader, name: str = "config") -> str:
     """What Hydra says over several lines of the configuration ``name`` with some overrides."""
     text = str(error) or str(error.__cause__)
     if isinstance(error, OverrideParseException):
         key, sign, value = str(error.override).partition("=")
+        if not key.lstrip("+~").isascii():
+            return f"{key} is no key: keys are in ASCII"
         if sign and value:
             return f"{key}={value} cannot be read: a value with signs or spaces needs quotes, as in '{key}=\"{value}\"'"
         return f"{error.override} cannot be read: write key=value, as in credit=sum"
