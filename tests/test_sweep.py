@@ -82,14 +82,16 @@ def test_jobs_side_by_side_are_told_apart(entry, store):
     assert "Results: " not in run.stdout
 
 
-def test_the_time_of_a_run_is_told_at_the_pace_of_its_finished_stages(tmp_path, capsys):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_time_of_a_run_is_told_at_the_pace_of_its_finished_stages(threads, tmp_path, capsys):
     config = composed((*SMOKE, f"store={tmp_path}"))
     stages = plan(config)
     announce(config, stages, None)
     reference = float(capsys.readouterr().out.splitlines()[2].split()[1])
     stages["base"].folder.mkdir(parents=True)
-    seconds = 10 * 60 * minutes(config, "base", REFERENCE)  # of a machine ten times slower
-    (stages["base"].folder / "manifest.json").write_text(json.dumps({"outputs": {}, "seconds": seconds}))
+    seconds = 10 * 60 * minutes(config, "base", REFERENCE) / threads  # of a machine ten times slower
+    told = {"outputs": {}, "seconds": seconds, "threads": threads}
+    (stages["base"].folder / "manifest.json").write_text(json.dumps(told))
     announce(config, plan(config), None)
     out = capsys.readouterr().out.splitlines()
     assert (

@@ -62,8 +62,6 @@ def config_of(tree: DictConfig) -> Config:
     for name, key in (("score", "benchmarks"), ("data", "validation")):
         group = values.get(name)
         if isinstance(group, dict) and isinstance(sets := group.get(key), list):
-            if name == "score":
-                require_one_prompt(sets, group.get("prompt"))
             group[key] = [chosen(one, f"{name}.{key}") for one in sets]
     if isinstance(score := values.get("score"), dict) and isinstance(prompt := values.get("prompt"), dict):
         put_prompts(score, prompt.get("template"))
@@ -121,16 +119,6 @@ def chosen(one: Any, key: str) -> Any:
         return benchmark_values(one, key)
     known = isinstance(one, dict) and one.get("name") in choices_of("benchmark")
     return benchmark_values(one["name"], key) | one if known and not {"path", "difficulty"} & one.keys() else one
-
-
-def require_one_prompt(sets: list[Any], of_all: Any) -> None:
-    """See that no set is given a prompt of its own where all sets have one, ``score.prompt``."""
-    own = [one for one in sets if isinstance(one, dict) and one.get("prompt") is not None]
-    if of_all is not None and own:
-        raise Refused(
-            f"score.benchmarks puts {own[0].get('name')} by a prompt of its own, and score.prompt={of_all!r} puts all "
-            "sets: take score.prompt=null"
-        )
 
 
 def put_prompts(score: dict[Any, Any], of_run: Any) -> None:

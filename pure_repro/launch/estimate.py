@@ -127,18 +127,20 @@ def minutes(config: Config, stage: str, speeds: Speeds) -> float:
 
 
 def pace_of(stages: Iterable[tuple[Config, StageRun]]) -> float | None:
-    """How much longer than on the reference machine the finished ones of some stages took, the median.
+    """How much longer than on the reference machine the finished ones of some stages took on a core, the median.
 
     ``None`` where there are none.
 
     Not the mean: a stage that ran beside other work says little of this machine.
     """
     finished = {run.folder: (config, run) for config, run in stages if run.finished}
-    took = {folder: json.loads((folder / "manifest.json").read_text()).get("seconds") for folder in finished}
+    manifests = {folder: json.loads((folder / "manifest.json").read_text()) for folder in finished}
     ratios = [
-        took[folder] / (60 * minutes(config, run.stage, REFERENCE))
+        manifests[folder]["seconds"]
+        * manifests[folder].get("threads", 1)
+        / (60 * minutes(config, run.stage, REFERENCE))
         for folder, (config, run) in finished.items()
-        if took[folder]
+        if manifests[folder].get("seconds")
     ]
     return median(ratios) if ratios else None
 

@@ -97,8 +97,6 @@ REFUSED: list[tuple[str, str]] = [
     ("score.benchmarks=[{path:x}]", "score.benchmarks.0.name is missing"),
     (f"{HUB} score.benchmarks=[{{name:aime24,prompt:hello}}]", "is no name in conf/prompt"),
     (f"{HUB} score.benchmarks=[{{name:aime24,prompt:5}}]", "must be text"),
-    (f"{HUB} score.prompt=pure score.benchmarks=[{{name:aime24,prompt:none}}]", "take score.prompt=null"),
-    ("model=local model.path=x score.benchmarks=[{name:aime24,prompt:none}]", "take score.prompt=null"),
     ("score.benchmarks=[{name:aime24,problems:many}]", "must be a whole number"),
     ("score.benchmarks=[aime24]", "model=tiny knows the words of the embedded world alone"),
     ("score.prompt=../recipe/smoke", "is no name in conf/prompt"),
