@@ -107,7 +107,7 @@ def test_the_time_of_a_run_is_told_by_a_measurement_where_nothing_is_finished(tm
     told = capsys.readouterr().out.splitlines()[-1]
     assert told.startswith("About ") and told.endswith("(by some seconds of such work on this machine).")
     speeds = measured()
-    assert 0 < speeds.fitted < speeds.scored and speeds.sampled > 0 and speeds.start > 0
+    assert speeds is not None and 0 < speeds.fitted < speeds.scored and speeds.sampled > 0 and speeds.start > 0
 
 
 def test_refused_combinations_are_listed(entry, store):

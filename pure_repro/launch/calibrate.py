@@ -20,6 +20,7 @@ from pure_repro.launch.estimate import TOKENS_PER_PROMPT, TOKENS_PER_RESPONSE
 from pure_repro.models.logprobs import all_logprobs
 from pure_repro.models.policy import new_policy
 from pure_repro.models.precision import autocast, sampling_copy
+from pure_repro.models.ranks import placed
 from pure_repro.models.supervised import fit
 from pure_repro.rollout.hf import SamplingPlan, generate
 from pure_repro.train.base import base_tokenizer, demonstrated, demonstration_examples, demonstrations
@@ -32,7 +33,7 @@ def main() -> None:
     config = composed([])
     assert isinstance(config.model, Tiny) and isinstance(config.data, Embedded)
     data, plan, tokenizer = config.data, config.model.fit, base_tokenizer(config.model, config.data)
-    model = new_policy(config.model, tokenizer, config.seed)
+    model = placed(new_policy(config.model, tokenizer, config.seed))
     problems = draw_problems("base", EXAMPLES, data.difficulty, data.modulus, config.seed)
     examples = demonstration_examples(tokenizer, demonstrations(None, data, problems, data.errors, config.seed))
     pad, loss = demonstrated(model, tokenizer)

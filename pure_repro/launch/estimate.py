@@ -66,18 +66,22 @@ def speeds_here(stages: Iterable[tuple[Config, StageRun]]) -> tuple[Speeds, str]
         return REFERENCE.slower(pace), "at the pace of what is finished"
     if sum(minutes(config, run.stage, REFERENCE) for config, run in stages) < WORTH_MEASURING:
         return REFERENCE, "on the reference machine"
-    return measured(), "by some seconds of such work on this machine"
+    if speeds := measured():
+        return speeds, "by some seconds of such work on this machine"
+    return REFERENCE, "on the reference machine: this one could not be measured"
 
 
-def measured() -> Speeds:
-    """The speeds of this machine as ``launch.calibrate`` finds them, in a process of its own."""
+def measured() -> Speeds | None:
+    """The speeds of this machine as ``launch.calibrate`` finds them, in a process of its own; ``None``: it failed."""
     words = [sys.executable, "-m", "pure_repro.launch.calibrate"]
     start = time.perf_counter()
     said = subprocess.run(
-        words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+        words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     took = time.perf_counter() - start
-    speeds = json.loads(said.stdout)
+    if said.returncode:
+        return None
+    speeds = json.loads(said.stdout.splitlines()[-1])  # libraries may have said something before
     return Speeds(start=took - speeds.pop("worked"), **speeds)
 
 

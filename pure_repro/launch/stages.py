@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
+import torch
 import yaml
 
 from pure_repro.config import (
@@ -147,6 +148,7 @@ def make_stage(run: StageRun, config: Config, folders: dict[str, Path], ranks: R
             "outputs": outputs(run.folder),
             **models_of(run),
             **environment(),
+            "threads": torch.get_num_threads(),
         },
     )
     drop_state(run.folder)  # a kill up to here goes on from the last checkpoint

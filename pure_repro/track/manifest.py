@@ -49,7 +49,6 @@ def environment() -> dict:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "machine": {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()},
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
     }
 
 

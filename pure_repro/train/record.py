@@ -68,10 +68,8 @@ class Recorder:
         for name, stream in batch.streams.items():
             row |= reward_figures(name, stream) if stream.weight is not None else {}
         if self.context.config.rollout.max_tokens_per_step is not None:
-            row["sampler/unfinished"] = float(len(self.context.progress.unfinished))  # problems that go on
-            row["sampler/stale"] = (
-                1 - (batch.rollouts.fresh.sum() / batch.rollouts.mask.sum()).item()
-            )  # share of tokens
+            fresh = (batch.rollouts.fresh.sum() / batch.rollouts.mask.sum()).item()
+            row |= {"sampler/unfinished": float(len(self.context.progress.unfinished)), "sampler/stale": 1 - fresh}
         row |= paper_metrics(batch, outcome_rewards(batch, self.context.config.credit))
         return row | self.agreement(batch)
 
