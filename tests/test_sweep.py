@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from project import SMOKE
+from project import ROOT, SMOKE
 
 from pure_repro.config import ConfigError
 from pure_repro.launch.compose import composed
-from pure_repro.launch.estimate import REFERENCE, measured, minutes
+from pure_repro.launch.estimate import REFERENCE, measured, minutes, speeds_here
 from pure_repro.launch.figure import figure
 from pure_repro.launch.jobs import require_accepted
 from pure_repro.launch.plan import plan
@@ -161,3 +161,11 @@ def test_a_figure_is_that_of_the_tracker(tmp_path):
     assert figure("score/last/sampled/average", folders) == (0.75 + 0.25) / 2
     assert figure("score/chosen/sampled/average", folders) is None
     assert figure("score/last/sampled/average", {"train": tmp_path}) is None
+
+
+def test_a_machine_that_cannot_be_measured_is_announced_by_the_reference(tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text("raise ImportError('broken')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    config = composed(["reward=verifiable", f"store={tmp_path}/store"])
+    speeds, known = speeds_here((config, run) for run in plan(config).values())
+    assert speeds == REFERENCE and known == "on the reference machine: this one could not be measured"
